@@ -1,0 +1,154 @@
+"""Tar shards and their parquet tables: keys, fingerprints, the same bytes for the same content.
+
+A shard is `{name}.tar` (WebDataset: `{key}.jpg .txt .json`, for labelled data also `{key}.png`) beside
+`{name}.parquet`, one row per sample in the order of the tar. Key = shard name + four digits of the row.
+"""
+
+import io
+import json
+import logging
+import re
+import tarfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image, UnidentifiedImageError
+
+from ovseg_core import files
+from ovseg_core.records import BadSample, Sample, Segments
+
+logger = logging.getLogger(__name__)
+STAMP = b"ovseg.fingerprint"
+SAFE_MEMBER = re.compile(r"[A-Za-z0-9_-]+(\.[a-z0-9_]+)+")
+MAX_PIXELS = 64_000_000  # an image above this is refused before it is decoded
+
+
+def list_shards(*folders: Path | str) -> list[str]:
+    """Shard paths without their suffix (`data/shards/00000`), sorted within each folder."""
+    return [path.removesuffix(".tar") for folder in folders for path in files.listing(folder, ".tar")]
+
+
+def name_of(shard: Path | str) -> str:
+    """`data/shards/00000` or `.../00000.tar` -> `00000`."""
+    return str(shard).rpartition("/")[2].split(".")[0]
+
+
+def write_tar(path: Path | str, samples: Iterable[dict[str, Any]]) -> None:
+    """Write samples (`__key__` and bytes per suffix) as a tar: keys and members sorted, mtime 0."""
+    from webdataset import TarWriter  # here: it loads torch, which readers of tables never need
+
+    ordered = sorted(samples, key=lambda sample: sample["__key__"])
+    with files.atomic(path) as handle, TarWriter(handle, mtime=0, encoder=False) as writer:
+        for sample in ordered:
+            writer.write(
+                {"__key__": sample["__key__"], **{k: sample[k] for k in sorted(sample) if k[0] != "_"}}
+            )
+
+
+def read_tar(path: Path | str) -> Iterator[dict[str, Any]]:
+    """The samples of one tar as `{"__key__": key, "jpg": bytes, ...}`, in order.
+
+    A member with a path in its name is skipped and logged. A tar that was cut in the middle yields its whole samples, then
+    raises BadSample("truncated_shard") so that the caller can count the loss.
+    """
+    current: dict[str, Any] = {}
+    try:
+        with files.open_read(path) as handle, tarfile.open(fileobj=handle, mode="r|*") as tar:
+            for member in tar:
+                if not member.isfile() or not SAFE_MEMBER.fullmatch(member.name):
+                    logger.warning("%s: skipped member %r: a plain file name was expected", path, member.name)
+                    continue
+                key, _, suffix = member.name.partition(".")
+                if current and current["__key__"] != key:
+                    yield current
+                    current = {}
+                content = tar.extractfile(member)
+                data = content.read() if content else b""
+                if len(data) != member.size:
+                    raise tarfile.ReadError("unexpected end of data")
+                current |= {"__key__": key, suffix: data}
+    except (tarfile.ReadError, EOFError) as error:
+        # The sample under way may lack members: it is dropped with what was cut off.
+        raise BadSample("truncated_shard", f"{path}: {error}") from error
+    if current:
+        yield current
+
+
+def decode_image(content: bytes, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """Bytes of an untrusted image -> (H, W, 3) uint8 RGB. CMYK, palette, grey and 16-bit are converted.
+
+    Raises:
+        BadSample: `image_too_large` before decoding, `undecodable_image` otherwise.
+    """
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            if image.width * image.height > max_pixels:
+                raise BadSample(
+                    "image_too_large", f"{image.width}x{image.height}, at most {max_pixels} pixels"
+                )
+            if image.mode.startswith("I"):  # 16-bit grey: PIL would clip instead of scaling
+                grey = (np.asarray(image, np.float64) / 257).clip(0, 255).astype(np.uint8)
+                return np.repeat(grey[:, :, None], 3, axis=2)
+            return np.asarray(image.convert("RGB"))
+    except (Image.DecompressionBombError, UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
+        reason = "image_too_large" if isinstance(error, Image.DecompressionBombError) else "undecodable_image"
+        raise BadSample(reason, str(error)) from error
+
+
+def decode_sample(raw: dict[str, Any]) -> Sample:
+    """One raw sample of `read_tar` -> Sample.
+
+    Raises:
+        BadSample: when the image is missing, broken or too large, or its masks do not fit it.
+    """
+    if "jpg" not in raw:
+        raise BadSample("no_image", raw["__key__"])
+    image = decode_image(raw["jpg"])
+    caption = raw.get("txt", b"").decode("utf-8", "replace")
+    segments = decode_segments(raw, image.shape[:2]) if "png" in raw else None
+    return Sample(key=raw["__key__"], image=image, caption=caption, segments=segments)
+
+
+def decode_segments(raw: dict[str, Any], size: tuple[int, int]) -> Segments:
+    """The `{key}.png` (16-bit segment ids) and the `segments` names of `{key}.json`."""
+    with Image.open(io.BytesIO(raw["png"])) as mask:
+        ids = np.asarray(mask).astype(np.uint16)
+    names = [str(name) for name in json.loads(raw["json"])["segments"]]
+    if ids.shape != size:
+        raise BadSample("mask_size_mismatch", f"{raw['__key__']}: mask {ids.shape}, image {size}")
+    if ids.max(initial=0) > len(names):
+        raise BadSample("unknown_segment", f"{raw['__key__']}: id {ids.max()} of {len(names)} segments")
+    return Segments(ids=ids, names=names)
+
+
+def encode_segments(segments: Segments) -> dict[str, bytes]:
+    """The `png` and `json` members that `decode_segments` reads."""
+    buffer = io.BytesIO()
+    Image.fromarray(segments.ids.astype(np.uint16)).save(buffer, "PNG")
+    return {"png": buffer.getvalue(), "json": json.dumps({"segments": segments.names}).encode()}
+
+
+def write_table(path: Path | str, table: pa.Table, fingerprint: str = "") -> None:
+    """Write a parquet table atomically, stamped with the fingerprint of what made it."""
+    stamped = table.replace_schema_metadata({**(table.schema.metadata or {}), STAMP: fingerprint.encode()})
+    with files.atomic(path) as handle:
+        pq.write_table(stamped, handle)
+
+
+def read_table(path: Path | str, columns: list[str] | None = None) -> pa.Table:
+    """A parquet table from a local path or fsspec URL."""
+    with files.open_read(path) as handle:
+        return pq.read_table(handle, columns=columns)
+
+
+def stamp_of(path: Path | str) -> str | None:
+    """The fingerprint in a parquet file's metadata; None when the file is missing or unreadable."""
+    try:
+        with files.open_read(path) as handle:
+            return (pq.read_schema(handle).metadata or {}).get(STAMP, b"").decode() or None
+    except (OSError, pa.ArrowInvalid):
+        return None

@@ -1,0 +1,77 @@
+"""One task per shard over a pool of Ray actors: retried when an actor dies, skipped when it is done."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from tqdm import tqdm
+
+logger = logging.getLogger(__name__)
+R = TypeVar("R")
+MAX_RESTARTS = 3  # of one actor; a shard that kills its actor every time fails the stage after this
+
+
+class ShardWorker(Protocol):
+    """An ordinary class: built once in its actor, then called with one shard after another."""
+
+    def __call__(self, shard: str) -> Any:
+        """Read the shard, write its output atomically, return a small report."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActorResources:
+    """What one actor of a pool occupies."""
+
+    actors: int
+    num_cpus: float = 1
+    num_gpus: float = 0
+
+
+def map_shards(
+    make_worker: Callable[[], ShardWorker], shards: Sequence[str], resources: ActorResources, label: str
+) -> list[Any]:
+    """Call a worker with every shard, in parallel, and return the reports in the order of `shards`.
+
+    `make_worker` runs in the actor, so weights and pipelines never travel with a task. A task whose
+    actor was killed runs again on a fresh one, so a worker may see a shard twice: its writes are
+    atomic, and the second one writes the same bytes. Needs a running Ray (`cluster.connect`).
+    """
+    import ray
+
+    if not shards:
+        return []
+    actor_class = ray.remote(
+        num_cpus=resources.num_cpus,
+        num_gpus=resources.num_gpus,
+        max_restarts=MAX_RESTARTS,
+        max_task_retries=MAX_RESTARTS,
+    )(_Actor)
+    pool = [actor_class.remote(make_worker) for _ in range(min(resources.actors, len(shards)))]
+    reports: dict[int, Any] = {}
+    waiting = list(enumerate(shards))[::-1]
+    running: dict[Any, tuple[int, Any]] = {}
+    try:
+        with tqdm(total=len(shards), desc=label, unit="shard") as bar:
+            while waiting or running:
+                idle = [actor for actor in pool if all(actor is not busy for _, busy in running.values())]
+                for actor in idle[: len(waiting)]:
+                    index, shard = waiting.pop()
+                    running[actor.run.remote(shard)] = (index, actor)
+                done, _ = ray.wait(list(running), num_returns=1)
+                for reference in done:
+                    index, _actor = running.pop(reference)
+                    reports[index] = ray.get(reference)
+                    bar.update()
+    finally:
+        for actor in pool:
+            ray.kill(actor)
+    return [reports[index] for index in range(len(shards))]
+
+
+class _Actor:
+    def __init__(self, make_worker: Callable[[], ShardWorker]) -> None:
+        self.worker = make_worker()
+
+    def run(self, shard: str) -> Any:
+        return self.worker(shard)

@@ -1,0 +1,23 @@
+"""DVC stage `resolve`: params.yaml in, checked; out, for every run what it trains with and how it is read."""
+
+import argparse
+from pathlib import Path
+
+from ovseg_core import files, params
+from pipelines import settings
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder for {run}/train.json and evaluate.json"
+    )
+    args = parser.parse_args()
+
+    for run, (training, reading) in settings.resolve(params.read("params.yaml")).items():
+        files.write_json(args.out / run / "train.json", training)
+        files.write_json(args.out / run / "evaluate.json", reading)
+
+
+if __name__ == "__main__":
+    main()
