@@ -114,7 +114,7 @@ def digest(path: Path | str) -> str:
 
 
 def fingerprint(*parts: Any) -> str:
-    """128-bit hex digest of JSON-able values: what made an output, so that a rerun knows if it still holds."""
+    """128-bit hex digest of JSON-able values: what made an output; a rerun knows by it what still holds."""
     text = json.dumps(parts, sort_keys=True, ensure_ascii=False, default=_plain)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 

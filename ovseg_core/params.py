@@ -87,7 +87,7 @@ def convert(value: Any, key: str, hint: Any) -> Any:
 
 
 def check(condition: bool, key: str, value: Any, accepted: str) -> None:
-    """Refuse a value that is out of range: `check(0 <= x < 1, "evaluate.overlap", x, "from 0 to below 1")`."""
+    """Refuse a value out of range: `check(0 <= x < 1, "evaluate.overlap", x, "from 0 to below 1")`."""
     if not condition:
         raise ParamError(f"{key} is {value!r}; accepted: {accepted}")
 

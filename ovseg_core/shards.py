@@ -11,7 +11,7 @@ import re
 import tarfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pyarrow as pa
@@ -52,30 +52,48 @@ def write_tar(path: Path | str, samples: Iterable[dict[str, Any]]) -> None:
 def read_tar(path: Path | str) -> Iterator[dict[str, Any]]:
     """The samples of one tar as `{"__key__": key, "jpg": bytes, ...}`, in order.
 
-    A member with a path in its name is skipped and logged. A tar that was cut in the middle yields its whole samples, then
-    raises BadSample("truncated_shard") so that the caller can count the loss.
+    A member with a path in its name is skipped and logged. A tar that was cut in the middle yields its
+    whole samples, then raises BadSample("truncated_shard") so that the caller can count the loss.
     """
     current: dict[str, Any] = {}
     try:
-        with files.open_read(path) as handle, tarfile.open(fileobj=handle, mode="r|*") as tar:
-            for member in tar:
-                if not member.isfile() or not SAFE_MEMBER.fullmatch(member.name):
-                    logger.warning("%s: skipped member %r: a plain file name was expected", path, member.name)
-                    continue
-                key, _, suffix = member.name.partition(".")
+        with files.open_read(path) as handle:
+            for key, suffix, data in _members(handle, path):
                 if current and current["__key__"] != key:
                     yield current
                     current = {}
-                content = tar.extractfile(member)
-                data = content.read() if content else b""
-                if len(data) != member.size:
-                    raise tarfile.ReadError("unexpected end of data")
                 current |= {"__key__": key, suffix: data}
     except (tarfile.ReadError, EOFError) as error:
         # The sample under way may lack members: it is dropped with what was cut off.
         raise BadSample("truncated_shard", f"{path}: {error}") from error
     if current:
         yield current
+
+
+def _members(handle: IO[bytes], path: Path | str) -> Iterator[tuple[str, str, bytes]]:
+    whole = _ends_as_a_tar(handle)
+    with tarfile.open(fileobj=handle, mode="r|") as tar:
+        for member in tar:
+            if not member.isfile() or not SAFE_MEMBER.fullmatch(member.name):
+                logger.warning("%s: skipped member %r: a plain file name was expected", path, member.name)
+                continue
+            content = tar.extractfile(member)
+            data = content.read() if content else b""
+            if len(data) != member.size:
+                raise tarfile.ReadError("unexpected end of data")
+            key, _, suffix = member.name.partition(".")
+            yield key, suffix, data
+    if not whole:
+        raise tarfile.ReadError("the end of the archive is missing")
+
+
+def _ends_as_a_tar(handle: IO[bytes]) -> bool:
+    """Whether the two zero blocks at the end are there: tarfile takes a cut between members for the end."""
+    size = handle.seek(0, io.SEEK_END)
+    handle.seek(max(size - 1024, 0))
+    ending = handle.read()
+    handle.seek(0)
+    return ending == bytes(1024)
 
 
 def decode_image(content: bytes, max_pixels: int = MAX_PIXELS) -> np.ndarray:

@@ -41,13 +41,13 @@ def map_shards(
 
     if not shards:
         return []
-    actor_class = ray.remote(
+    actor_class: Any = ray.remote(
         num_cpus=resources.num_cpus,
         num_gpus=resources.num_gpus,
         max_restarts=MAX_RESTARTS,
         max_task_retries=MAX_RESTARTS,
     )(_Actor)
-    pool = [actor_class.remote(make_worker) for _ in range(min(resources.actors, len(shards)))]
+    pool: list[Any] = [actor_class.remote(make_worker) for _ in range(min(resources.actors, len(shards)))]
     reports: dict[int, Any] = {}
     waiting = list(enumerate(shards))[::-1]
     running: dict[Any, tuple[int, Any]] = {}

@@ -1,4 +1,4 @@
-"""`stages -> pipelines -> ovseg_core`, never back; inside the core, each package knows only those below it."""
+"""`stages -> pipelines -> ovseg_core`, never back; in the core, a package knows those below it."""
 
 import ast
 from pathlib import Path

@@ -1,0 +1,105 @@
+"""The `ovseg` command: what a user calls besides `dvc repro`."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ovseg_core import params
+from ovseg_core.params import ParamError
+
+PARAMS = Path("params.yaml")
+
+
+def check(_args: argparse.Namespace) -> None:
+    """Check every parameter and print what each run comes to."""
+    from pipelines import settings
+
+    values = params.read(PARAMS)
+    for run, (training, reading) in settings.resolve(values).items():
+        also = ", ".join(name for name in reading["readings"] if name != run)
+        steps = training["train"]["steps"]
+        print(f"{run}: {training['method']}, {steps} steps{f'; also read as {also}' if also else ''}")
+    cells = len(values["runs"]) * len(values["seeds"])
+    print(f"{PARAMS} is sound: {cells} trainings, each on {len(values['benchmarks'])} benchmarks")
+
+
+def recipe(args: argparse.Namespace) -> None:
+    """Lay a recipe over params.yaml and show what it changes; without a name, list the recipes."""
+    from pipelines import recipe as recipes
+
+    if args.name is None:
+        print("\n".join(recipes.names()))
+        return
+    changes = [recipes.load(args.name), *map(recipes.parse_override, args.set)]
+    lines = recipes.apply(changes, PARAMS)
+    print("\n".join(lines) if lines else f"{PARAMS} already says what {args.name} says")
+
+
+def retry(args: argparse.Namespace) -> None:
+    """Fetch the failed rows of the last download again; finished shards stay as they are."""
+    from pipelines.download import DownloadSettings, retry_failed
+
+    retry_failed(args.web, args.shards, params.load(PARAMS, "download", DownloadSettings))
+
+
+def predict(args: argparse.Namespace) -> None:
+    """Segment images by the names given."""
+    from pipelines.predict import predict as run
+
+    run(args.model, args.input, args.vocab, args.output)
+
+
+def submit(args: argparse.Namespace) -> None:
+    """Run the graph as a job on a Ray cluster and bring its results back."""
+    from pipelines.submit import submit as run
+
+    sys.exit(run(address=args.address, recipe=args.recipe, remote=args.remote))
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line with all its subcommands."""
+    top = argparse.ArgumentParser(prog="ovseg", description=__doc__)
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(run: Callable[[argparse.Namespace], None]) -> argparse.ArgumentParser:
+        sub = commands.add_parser(run.__name__, help=run.__doc__, description=run.__doc__)
+        sub.set_defaults(run=run)
+        return sub
+
+    command(check)
+    sub = command(recipe)
+    sub.add_argument("name", nargs="?", help="a recipe's name or file")
+    sub.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="one more change, as train.lr=1e-3"
+    )
+    sub = command(retry)
+    sub.add_argument("--web", type=Path, default=Path("data/web"))
+    sub.add_argument("--shards", type=Path, default=Path("data/shards"))
+    sub = command(predict)
+    sub.add_argument("--model", type=Path, required=True, help="a folder models/RUN/SEED")
+    sub.add_argument("--input", type=Path, required=True, help="an image or a folder of images")
+    sub.add_argument(
+        "--vocab", nargs="+", required=True, help='names; synonyms by comma, as "grass, lawn"; or a file'
+    )
+    sub.add_argument("--output", type=Path, required=True, help="folder for overlays, class maps and masks")
+    sub = command(submit)
+    sub.add_argument("--address", default="http://127.0.0.1:8265", help="of the cluster's job server")
+    sub.add_argument("--recipe", help="applied in the job's copy of params.yaml")
+    sub.add_argument("--remote", help="a DVC remote that both sides reach; results come back through it")
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point; a wrong parameter or input ends in one line, not in a traceback."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    args = parser().parse_args(arguments)
+    try:
+        args.run(args)
+    except (ParamError, FileNotFoundError) as error:
+        sys.exit(f"ovseg: {error}")
+
+
+if __name__ == "__main__":
+    main()

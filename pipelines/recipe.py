@@ -1,0 +1,85 @@
+"""Recipes: partial params files in pipelines/recipes/. Applying one shows what it changes."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from ovseg_core import files
+from ovseg_core.params import ParamError, read
+
+FOLDER = Path(__file__).parent / "recipes"
+WHOLE = {"runs", "teachers"}  # replaced, not merged: a recipe's runs are all the runs there are
+
+
+def names() -> list[str]:
+    """The recipes that ship."""
+    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def find(recipe: str) -> Path:
+    """The file of a recipe, by name or by path."""
+    path = Path(recipe) if recipe.endswith((".yaml", ".yml")) else FOLDER / f"{recipe}.yaml"
+    if not path.is_file():
+        raise ParamError(f"recipe is {recipe!r}; accepted: {', '.join(names())}, or the path of a YAML file")
+    return path
+
+
+def parse_override(text: str) -> dict[str, Any]:
+    """`a.b=value` -> `{"a": {"b": value}}`, the value read as YAML."""
+    key, found, value = text.partition("=")
+    if not found or not key:
+        raise ParamError(f"--set is {text!r}; accepted: section.key=value")
+    change: Any = YAML(typ="safe").load(value)
+    for part in reversed(key.split(".")):
+        change = {part: change}
+    return change
+
+
+def lay_over(document: Any, change: Mapping[str, Any], key: str = "") -> list[str]:
+    """Change a loaded YAML document in place, comments kept; returns a line per changed value.
+
+    Raises:
+        ParamError: for a key that params.yaml does not have (`runs` and `teachers` excepted).
+    """
+    lines = []
+    for name, value in change.items():
+        full = f"{key}.{name}" if key else str(name)
+        if name not in document and not key.startswith(("runs", "teachers", "methods", "teach")):
+            raise ParamError(
+                f"{full} is {value!r}: there is no such key; {key or 'params.yaml'} has {', '.join(document)}"
+            )
+        old = document.get(name)
+        if isinstance(value, Mapping) and isinstance(old, Mapping) and full not in WHOLE:
+            lines += lay_over(old, value, full)
+        elif old != value:
+            document[name] = value
+            lines.append(f"{full}: {plain(old)} -> {plain(value)}")
+    return lines
+
+
+def plain(value: Any) -> str:
+    """One line for a value of any kind."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{name}: {plain(item)}" for name, item in value.items()) + "}"
+    return "null" if value is None else str(value)
+
+
+def apply(changes: Sequence[Mapping[str, Any]], params_file: Path) -> list[str]:
+    """Lay changes over `params_file` one after another and write it; returns what changed, a line each."""
+    yaml = YAML()
+    yaml.width, yaml.preserve_quotes = 120, True
+    yaml.representer.add_representer(
+        type(None), lambda r, _: r.represent_scalar("tag:yaml.org,2002:null", "null")
+    )
+    document = yaml.load(params_file.read_text())
+    lines = [line for change in changes for line in lay_over(document, change)]
+    with files.atomic(params_file) as handle:
+        yaml.dump(document, handle)
+    return lines
+
+
+def load(recipe: str) -> dict[str, Any]:
+    """The content of a recipe."""
+    return read(find(recipe))

@@ -1,0 +1,81 @@
+"""`ovseg submit`: the same graph as a job on a Ray cluster, and its results back in this checkout."""
+
+import asyncio
+import logging
+import shlex
+import sys
+import uuid
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+from ovseg_core import files
+from pipelines import recipe as recipes
+from pipelines.job.run import REMOTE, dvc, lock_url, use_remote
+
+logger = logging.getLogger(__name__)
+ROOT = Path(__file__).resolve().parent.parent
+RUNTIME_ENV = ROOT / "pipelines" / "job" / "runtime-env.yaml"
+LOOPBACK = ("://127.", "://localhost", "://[::1]")
+
+
+def submit(address: str, recipe: str | None = None, remote: str | None = None) -> int:
+    """Run `dvc repro` on the cluster behind `address`; 0 when the job and the way back went well.
+
+    The project is uploaded without git's history, caches and data; results come back through a DVC
+    remote that both sides reach, so that `dvc repro` here has nothing left to compute.
+
+    Raises:
+        ValueError: when no remote is named and the cluster is not on this machine.
+        ConnectionError: when no job server answers, or it asks for a token that this side does not have.
+    """
+    if remote is None:
+        if not any(local in address for local in LOOPBACK):
+            raise ValueError(
+                f"--remote is not given; a cluster at {address} needs a DVC remote that it reaches, as s3://..."
+            )
+        remote = str(ROOT / "work" / "remote")
+    if recipe:
+        print("\n".join(recipes.apply([recipes.load(recipe)], ROOT / "params.yaml")))
+    client = connect(address)
+    job = f"ovseg-{uuid.uuid4().hex[:8]}"
+    client.submit_job(
+        submission_id=job,
+        entrypoint=shlex.join(["python", "-m", "pipelines.job.run", "--remote", remote, "--job", job]),
+        runtime_env={**YAML(typ="safe").load(RUNTIME_ENV), "working_dir": str(ROOT)},
+    )
+    logger.info("job %s runs on %s", job, address)
+    status = asyncio.run(follow(client, job))
+    if files.exists(lock_url(remote, job)):
+        bring_back(remote, job)
+    return 0 if status == "SUCCEEDED" else 1
+
+
+def connect(address: str):
+    """A client of the cluster's job server; Ray finds the token of both sides as described in its docs."""
+    from ray.job_submission import JobSubmissionClient
+
+    try:
+        return JobSubmissionClient(address)
+    except (ConnectionError, RuntimeError) as error:
+        raise ConnectionError(
+            f"no Ray job server that lets us in at {address}: {error}. Is `ray start --head` running there, "
+            "and is the same token set on both sides (RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH)? "
+            "RAY_AUTH_MODE=disabled on both sides switches tokens off."
+        ) from error
+
+
+async def follow(client, job: str) -> str:
+    """Print the job's output as it comes; returns its last status."""
+    async for lines in client.tail_job_logs(job):
+        sys.stdout.write(lines)
+        sys.stdout.flush()
+    return str(client.get_job_status(job).value)
+
+
+def bring_back(remote: str, job: str) -> None:
+    """Take the job's dvc.lock and the outputs that it names."""
+    use_remote(remote)
+    files.write_bytes(ROOT / "dvc.lock", files.read_bytes(lock_url(remote, job)))
+    dvc("pull", "--remote", REMOTE, "--run-cache", "--allow-missing", "--force", check=False)
+    logger.info("the results of %s are here; `dvc repro` has nothing left to compute", job)
