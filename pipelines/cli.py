@@ -17,10 +17,10 @@ def check(_args: argparse.Namespace) -> None:
     from pipelines import settings
 
     values = params.read(PARAMS)
-    for run, (training, reading) in settings.resolve(values).items():
-        also = ", ".join(name for name in reading["readings"] if name != run)
-        steps = training["train"]["steps"]
-        print(f"{run}: {training['method']}, {steps} steps{f'; also read as {also}' if also else ''}")
+    for name, run in settings.resolve(values).items():
+        also = ", ".join(reading for reading in run.evaluate["readings"] if reading != name)
+        steps = run.train["train"]["steps"]
+        print(f"{name}: {run.train['method']}, {steps} steps{f'; also read as {also}' if also else ''}")
     cells = len(values["runs"]) * len(values["seeds"])
     print(f"{PARAMS} is sound: {cells} trainings, each on {len(values['benchmarks'])} benchmarks")
 

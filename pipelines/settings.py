@@ -1,20 +1,133 @@
 """Every section of params.yaml with the class that checks it, and what each run comes to."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+]*(-[A-Za-z0-9_.+]+)*")
+from ovseg_core.evaluation.settings import EvalSettings
+from ovseg_core.methods.settings import METHOD_SETTINGS
+from ovseg_core.models.settings import ModelSettings
+from ovseg_core.params import ParamError, build, check, merge
+from ovseg_core.reporting.settings import ReportSettings
+from ovseg_core.teachers.settings import TEACHER_SETTINGS
+from ovseg_core.text.settings import CurateSettings, ExtractSettings
+from ovseg_core.training.settings import DataSettings, FeatureSettings, TrainSettings
+from ovseg_core.web.settings import DownloadSettings, WebSettings
+from pipelines.cluster import ClusterSettings
+from pipelines.labelling import LabelSettings
+
+SECTIONS: dict[str, type] = {
+    "web": WebSettings,
+    "download": DownloadSettings,
+    "extract": ExtractSettings,
+    "curate": CurateSettings,
+    "features": FeatureSettings,
+    "model": ModelSettings,
+    "train": TrainSettings,
+    "data": DataSettings,
+    "pseudo_label": LabelSettings,
+    "evaluate": EvalSettings,
+    "report": ReportSettings,
+    "cluster": ClusterSettings,
+}
+LISTS = {"runs", "seeds", "benchmarks", "methods", "teachers", "teach"}
+RUN_SECTIONS = {"model", "train", "data", "evaluate"}  # what a run may change, besides its method's settings
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
+TEACHER = "teacher"  # the name of the run that `teach` trains
 
 
-@dataclass(frozen=True, kw_only=True)
-class Run:
-    """One entry of `runs`: a method and what it changes in the sections of the same names."""
+@dataclass(frozen=True)
+class Resolved:
+    """What one run trains with and how it is read: the contents of its two files."""
 
-    method: str
-    settings: dict[str, Any]  # over methods.<method>
-    model: dict[str, Any]
     train: dict[str, Any]
-    data: dict[str, Any]
     evaluate: dict[str, Any]
-    readings: dict[str, dict[str, Any]]  # further readings of the same model: name -> over `evaluate`
+
+
+def resolve(values: Mapping[str, Any]) -> dict[str, Resolved]:
+    """Check a whole params file and work out every run of it, the teacher's among them.
+
+    Raises:
+        ParamError: for the first wrong value, with its full key.
+    """
+    check_sections(values)
+    runs = {TEACHER: {key: value for key, value in values["teach"].items() if key != "seed"}, **values["runs"]}
+    resolved = {name: resolve_run(values, name, run) for name, run in runs.items()}
+    readings = [reading for run in resolved.values() for reading in run.evaluate["readings"]]
+    if twice := sorted({name for name in readings if readings.count(name) > 1}):
+        raise ParamError(f"runs: {', '.join(twice)} names two readings; every run and reading has its own name")
+    return resolved
+
+
+def check_sections(values: Mapping[str, Any]) -> None:
+    """Check everything that does not belong to one run."""
+    known = set(SECTIONS) | LISTS
+    if missing := sorted(known - values.keys()):
+        raise ParamError(f"params.yaml lacks the sections {', '.join(missing)}")
+    if unknown := sorted(values.keys() - known):
+        raise ParamError(f"params.yaml has {', '.join(unknown)}; it may have {', '.join(sorted(known))}")
+    for name, settings in SECTIONS.items():
+        build(values[name], name, settings)
+    for kind, table in (("methods", METHOD_SETTINGS), ("teachers", TEACHER_SETTINGS)):
+        check(isinstance(values[kind], Mapping), kind, values[kind], "a section per name")
+    for method, settings in METHOD_SETTINGS.items():
+        build(values["methods"].get(method), f"methods.{method}", settings)
+    check_lists(values)
+    check_teachers(values)
+
+
+def check_lists(values: Mapping[str, Any]) -> None:
+    """The lists that dvc.yaml fans out over."""
+    runs, seeds, benchmarks = values["runs"], values["seeds"], values["benchmarks"]
+    check(isinstance(runs, Mapping) and bool(runs), "runs", runs, "at least one named run")
+    for name in (*runs, *values["teachers"]):
+        check(bool(NAME.fullmatch(str(name))) and name != TEACHER, "runs", name, f"names like openseg-kp-50, not {TEACHER}")
+    whole = isinstance(seeds, list) and all(type(s) is int and s >= 0 for s in seeds)
+    check(whole and 0 < len(seeds) == len(set(seeds)), "seeds", seeds, "a list of different whole numbers from 0")
+    named = isinstance(benchmarks, list) and all(isinstance(b, str) and NAME.fullmatch(b) for b in benchmarks)
+    check(named and bool(benchmarks), "benchmarks", benchmarks, "a list of folder names in data/benchmarks")
+
+
+def check_teachers(values: Mapping[str, Any]) -> None:
+    """Every labelling teacher is of a known kind and has that kind's settings."""
+    for name, given in values["teachers"].items():
+        kind = given.get("kind") if isinstance(given, Mapping) else given
+        check(kind in TEACHER_SETTINGS, f"teachers.{name}.kind", kind, ", ".join(TEACHER_SETTINGS))
+        rest = {key: value for key, value in given.items() if key != "kind"}
+        build(rest, f"teachers.{name}", TEACHER_SETTINGS[kind])
+
+
+def resolve_run(values: Mapping[str, Any], name: str, run: Any) -> Resolved:
+    """The sections of params.yaml with one run's changes laid over them, checked again."""
+    key = f"runs.{name}" if name != TEACHER else "teach"
+    check(isinstance(run, Mapping), key, run, "a section with `method`")
+    method = run.get("method")
+    check(method in METHOD_SETTINGS, f"{key}.method", method, ", ".join(METHOD_SETTINGS))
+    if unknown := sorted(run.keys() - RUN_SECTIONS - {"method", "settings", "readings"}):
+        accepted = ", ".join(sorted(RUN_SECTIONS | {"method", "settings", "readings"}))
+        raise ParamError(f"{key}.{unknown[0]} is {run[unknown[0]]!r}: there is no such key; {key} may have {accepted}")
+
+    def section(part: str, base: Mapping[str, Any], change: Any, into: type) -> dict[str, Any]:
+        check(isinstance(change, Mapping), f"{key}.{part}", change, "a section")
+        try:
+            return asdict(build(merge(base, change), part, into))
+        except ParamError as error:
+            raise ParamError(f"in {key}: {error}") from error
+
+    train = {
+        "run": name,
+        "method": method,
+        "settings": section(
+            f"methods.{method}", values["methods"][method], run.get("settings", {}), METHOD_SETTINGS[method]
+        ),
+        **{p: section(p, values[p], run.get(p, {}), SECTIONS[p]) for p in ("model", "train", "data")},
+    }
+    pseudo = train["data"]["pseudo"]
+    check(pseudo is None or pseudo in values["teachers"], f"{key}.data.pseudo", pseudo, "null or one of `teachers`")
+    own = merge(values["evaluate"], run.get("evaluate", {}))
+    further = run.get("readings", {})
+    check(isinstance(further, Mapping), f"{key}.readings", further, "a section per reading")
+    readings = {name: section("evaluate", own, {}, EvalSettings)}
+    readings |= {reading: section("evaluate", own, change, EvalSettings) for reading, change in further.items()}
+    return Resolved(train=train, evaluate={"run": name, "method": method, "readings": readings})

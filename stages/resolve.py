@@ -14,9 +14,9 @@ def main() -> None:
     )
     args = parser.parse_args()
 
-    for run, (training, reading) in settings.resolve(params.read("params.yaml")).items():
-        files.write_json(args.out / run / "train.json", training)
-        files.write_json(args.out / run / "evaluate.json", reading)
+    for name, run in settings.resolve(params.read("params.yaml")).items():
+        files.write_json(args.out / name / "train.json", run.train)
+        files.write_json(args.out / name / "evaluate.json", run.evaluate)
 
 
 if __name__ == "__main__":

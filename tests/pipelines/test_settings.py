@@ -1,0 +1,86 @@
+"""params.yaml as it ships and every recipe resolve; wrong values are refused with their full key."""
+
+import copy
+from pathlib import Path
+
+import pytest
+
+from ovseg_core import params
+from ovseg_core.params import ParamError
+from pipelines import recipe, settings
+
+DEFAULT = params.read("params.yaml")
+
+
+def changed(path: str, value: object) -> dict:
+    """The default parameters with one value replaced."""
+    values = copy.deepcopy(DEFAULT)
+    *folders, last = path.split(".")
+    place = values
+    for part in folders:
+        place = place[part]
+    place[last] = value
+    return values
+
+
+def test_the_default_resolves_with_a_runs_changes_in_place():
+    resolved = settings.resolve(DEFAULT)
+    assert {"teacher", "openseg", "clip_dense"} <= resolved.keys()
+    assert resolved["teacher"].train["method"] == "masks"
+    assert resolved["clip_dense"].train["data"]["pseudo"] is None
+    assert resolved["openseg"].evaluate["readings"]["openseg-no-proposals"]["use_proposals"] == "none"
+
+
+@pytest.mark.parametrize("name", recipe.names())
+def test_every_recipe_resolves(name, tmp_path):
+    target = tmp_path / "params.yaml"
+    target.write_text(Path("params.yaml").read_text())
+    assert recipe.apply([recipe.load(name)], target), "a recipe that changes nothing"
+    settings.resolve(params.read(target))
+    assert not recipe.apply([recipe.load(name)], target), "applied twice, it changes nothing more"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("web.port", "high", "web.port is 'high'"),
+        ("train.lr", -1.0, r"train\.lr is -1\.0; accepted"),
+        ("train.stepz", 3, r"train\.stepz is 3: there is no such key"),
+        ("seeds", [0, 0], r"seeds is \[0, 0\]; accepted: a list of different"),
+        ("seeds", [], "seeds is"),
+        ("benchmarks", ["../x"], "benchmarks is"),
+        (
+            "runs.openseg",
+            {"method": "opensegg"},
+            r"runs\.openseg\.method is .*; accepted: .*clip_dense",
+        ),
+        (
+            "runs.openseg",
+            {"method": "openseg", "trian": {}},
+            r"runs\.openseg\.trian is {}: there is no",
+        ),
+        ("runs.openseg", {"method": "openseg", "train": {"lr": "x"}}, r"in runs\.openseg: train\.lr is 'x'"),
+        (
+            "runs.openseg",
+            {"method": "openseg", "data": {"pseudo": "sam"}},
+            r"runs\.openseg\.data\.pseudo is",
+        ),
+        ("runs.openseg/x", {"method": "openseg"}, "runs is 'openseg/x'"),
+        ("teachers.masks", {"kind": "sam"}, r"teachers\.masks\.kind is 'sam'; accepted: mask_model"),
+        ("extra", {}, "params.yaml has extra"),
+    ],
+)
+def test_a_wrong_value_is_refused_before_any_work(path, value, message):
+    with pytest.raises(ParamError, match=message):
+        settings.resolve(changed(path, value))
+
+
+def test_a_missing_section_is_named():
+    with pytest.raises(ParamError, match="lacks the sections train"):
+        settings.resolve({name: value for name, value in DEFAULT.items() if name != "train"})
+
+
+def test_two_readings_may_not_share_a_name():
+    values = changed("runs.clip_dense", {"method": "clip_dense", "readings": {"openseg": {}}})
+    with pytest.raises(ParamError, match="openseg names two readings"):
+        settings.resolve(values)
