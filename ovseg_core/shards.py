@@ -39,14 +39,14 @@ def name_of(shard: Path | str) -> str:
 
 def write_tar(path: Path | str, samples: Iterable[dict[str, Any]]) -> None:
     """Write samples (`__key__` and bytes per suffix) as a tar: keys and members sorted, mtime 0."""
-    from webdataset import TarWriter  # here: it loads torch, which readers of tables never need
-
     ordered = sorted(samples, key=lambda sample: sample["__key__"])
-    with files.atomic(path) as handle, TarWriter(handle, mtime=0, encoder=False) as writer:
+    # Not webdataset's TarWriter, which writes the same members: importing it loads torch.
+    with files.atomic(path) as handle, tarfile.open(fileobj=handle, mode="w|") as tar:
         for sample in ordered:
-            writer.write(
-                {"__key__": sample["__key__"], **{k: sample[k] for k in sorted(sample) if k[0] != "_"}}
-            )
+            for suffix in sorted(name for name in sample if name[0] != "_"):
+                member = tarfile.TarInfo(f"{sample['__key__']}.{suffix}")
+                member.size = len(sample[suffix])
+                tar.addfile(member, io.BytesIO(sample[suffix]))
 
 
 def read_tar(path: Path | str) -> Iterator[dict[str, Any]]:

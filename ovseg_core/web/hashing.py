@@ -34,7 +34,8 @@ def sha256(content: bytes) -> str:
 def phash(image: np.ndarray) -> int:
     """64-bit perceptual hash of an (H, W, 3) uint8 RGB image, as an unsigned integer.
 
-    `imagehash.phash`: the signs of the low frequencies of the image at 32 x 32. Images that look alike differ in few bits.
+    `imagehash.phash`: the signs of the low frequencies of the image at 32 x 32, so images that look alike
+    differ in few bits.
     """
     import imagehash  # here: it loads scipy, which readers of a ledger never need
 
