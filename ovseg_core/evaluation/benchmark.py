@@ -15,6 +15,7 @@ from PIL import Image
 from ovseg_core import files
 from ovseg_core.records import BadSample
 from ovseg_core.shards import decode_image
+from ovseg_core.text.prompts import parse_classes
 
 VOID = 65535  # of every class map inside; no vocabulary is that large
 SPLIT = "ImageSets/Segmentation/val.txt"
@@ -52,7 +53,7 @@ class Benchmark:
     @cached_property
     def queries(self) -> list[list[str]]:
         """Per class the names that a model is asked for; [] where the class is never predicted."""
-        asked = [synonyms(entry) for entry in self.names]
+        asked = parse_classes(self.names)
         if self.background:
             asked[self.background.index] = self.background.names
         return asked
@@ -69,7 +70,7 @@ class Benchmark:
 
     def title(self, index: int) -> str:
         """The name of a class as tables show it: its first synonym."""
-        return synonyms(self.names[index])[0]
+        return parse_classes(self.names)[index][0]
 
     def image_path(self, key: str) -> str:
         return files.join(self.folder, "JPEGImages", f"{key}.jpg")
@@ -113,11 +114,6 @@ class Benchmark:
         for key in self.ids:
             paths += [self.image_path(key), self.mask_path(key)]
         return files.fingerprint([files.digest(path) for path in paths])
-
-
-def synonyms(entry: str) -> list[str]:
-    """`"sofa, couch"` -> `["sofa", "couch"]`."""
-    return [name.strip() for name in entry.split(",") if name.strip()]
 
 
 def content_of(path: str, folder: str) -> bytes:

@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from ovseg_core import files
-from ovseg_core.evaluation.benchmark import SPLIT, Background, Benchmark, BenchmarkError, content_of, synonyms
+from ovseg_core.evaluation.benchmark import SPLIT, Background, Benchmark, BenchmarkError, content_of
+from ovseg_core.text.prompts import parse_classes
 
 KEYS = {"name", "names", "kinds", "background", "held_out", "subsets", "protocol"}
 
@@ -58,13 +59,14 @@ def _ids(folder: Path | str) -> list[str]:
 
 def _names(given: dict[str, Any], path: str) -> list[str]:
     names = given["names"]
-    if not names or not all(isinstance(name, str) and synonyms(name) for name in names):
+    named = isinstance(names, list) and all(isinstance(name, str) and name.strip(", ") for name in names)
+    if not named or not names:
         raise BenchmarkError(f"{path}: names is {names!r}; it has to be a list of class names, none empty")
     return list(names)
 
 
 def _indices(given: dict[str, Any], subset: str, path: str) -> list[int]:
-    index = {synonyms(name)[0]: i for i, name in enumerate(given["names"])}
+    index = {names[0]: i for i, names in enumerate(parse_classes(given["names"]))}
     index |= {name: i for i, name in enumerate(given["names"])}
     if unknown := [name for name in given["subsets"][subset] if name not in index]:
         raise BenchmarkError(f"{path}: subsets.{subset} has {unknown[:3]}, which are not among names")
@@ -81,7 +83,7 @@ def _background(given: dict[str, Any], path: str) -> Background | None:
             f"{path}: background is {rule!r}; accepted: null, or {{index, names}} with the index of a class "
             "and the names that are queried in its place (none: its pixels do not count)"
         )
-    return Background(rule["index"], [name for entry in rule["names"] for name in synonyms(entry)])
+    return Background(rule["index"], [name for names in parse_classes(rule["names"]) for name in names])
 
 
 def _check(benchmark: Benchmark, path: str) -> None:

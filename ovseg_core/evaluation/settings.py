@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ovseg_core.params import check
+from ovseg_core.text.prompts import PROMPTS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -12,7 +13,7 @@ class EvalSettings:
     (batch size, threads, gallery, workers) is taken from the run's own reading."""
 
     use_proposals: Literal["predicted", "none", "ground_truth"]  # OpenSeg, Table 4
-    prompts: Literal["single", "ensemble_7", "ensemble_80"]
+    prompts: str  # a set of templates
     short_side: int | None  # images are resized to it, in pixels; null keeps their size
     centring: float  # share of an image's mean score of each word that is taken off before the argmax
     max_proposals: int  # per image, for the recall of the masks
@@ -25,6 +26,7 @@ class EvalSettings:
 
     def __post_init__(self) -> None:
         short, key = self.short_side, "evaluate"
+        check(self.prompts in PROMPTS, f"{key}.prompts", self.prompts, ", ".join(PROMPTS))
         check(short is None or 16 <= short <= 4096, f"{key}.short_side", short, "16 to 4096 pixels, or null")
         check(0 <= self.centring <= 1, f"{key}.centring", self.centring, "from 0 (off) to 1")
         check(

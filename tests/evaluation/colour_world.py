@@ -36,7 +36,7 @@ class ColourMethod(nn.Module):
     """A real, if simple, method: a text is a colour, a score is how near a pixel is to it.
 
     Proposals are the four quadrants. Given regions score with their mean colour. `blind` colours are
-    unknown to it: they score like black.
+    unknown to it: they score 0 everywhere.
     """
 
     def __init__(self, blind: tuple[str, ...] = ()) -> None:
@@ -48,7 +48,7 @@ class ColourMethod(nn.Module):
     def embed_text(self, texts: list[str]) -> Tensor:
         self.asked += texts
         named = [next((n for n in COLOURS if n in text and n not in self.blind), None) for text in texts]
-        rows = [COLOURS[name] if name else (1, 1, 1) for name in named]
+        rows = [COLOURS[name] if name else (0, 0, 0) for name in named]
         return nn.functional.normalize(torch.tensor(rows, dtype=torch.float32), dim=-1)
 
     def score_maps(self, images: Tensor, text_embeddings: Tensor, regions="predicted") -> Tensor:

@@ -89,9 +89,7 @@ def test_a_mask_of_another_size_is_named_with_both_sizes(folder):
 
 def test_a_label_beyond_the_names_is_named(folder):
     write_mask(folder / "SegmentationClass/b.png", [[0, 7], [1, 3]])
-    with pytest.raises(
-        BenchmarkError, match=r"b\.png has label 3; .* names 3 classes, so labels run from 0 to 2"
-    ):
+    with pytest.raises(BenchmarkError, match=r"b\.png has label 3; .* names 3 classes, .*from 0 to 2"):
         read(folder).truth("b", (2, 2))
 
 

@@ -1,0 +1,116 @@
+"""From a trained method and names to class maps.
+
+Shape letters: B images of one size; T texts asked for; C classes, each with one or several texts; M regions
+of an image; H, W image size in pixels; h, w size of a score map; N, P, D texts, prompts, joint width.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ovseg_core.evaluation.benchmark import VOID
+from ovseg_core.masks.pooling import match_size, pool
+from ovseg_core.methods.registry import Method, Regions
+from ovseg_core.text.prompts import expand
+
+
+@dataclass(frozen=True)
+class Queries:
+    """What a model is asked for: every synonym of every class, embedded once for a whole benchmark."""
+
+    embeddings: Tensor  # (T, D), unit length, the texts of one class after those of another
+    num_texts: list[int]  # of each of the C classes; a class with none is never predicted
+
+
+def embed_classes(method: Method, names: Sequence[Sequence[str]], prompts: str) -> Queries:
+    """Embed the synonyms of every class. The prompts of one name are averaged, its synonyms stay apart."""
+    texts = [name for synonyms in names for name in synonyms]
+    expanded = [expand(text, prompts) for text in texts]
+    flat = method.embed_text([prompt for group in expanded for prompt in group])
+    means = torch.stack([part.mean(0) for part in flat.split([len(group) for group in expanded])])
+    return Queries(F.normalize(means, dim=-1), [len(synonyms) for synonyms in names])
+
+
+def class_scores(
+    method: Method, images: Tensor, queries: Queries, regions: Regions, centring: float
+) -> Tensor:
+    """(B, 3, H, W) images in [0, 1] -> (B, C, h, w) float32 scores, per class the best of its synonyms.
+
+    OpenSeg includes every name of a class and takes the argmax over all of them (Sec. 3.4, App. I).
+    `centring` takes that share of a word's mean score in the image off its map: a word that scores
+    everywhere a little says nothing about where. A class without texts scores -inf.
+    """
+    scores = method.score_maps(images, queries.embeddings, regions).float()
+    if centring:
+        scores = scores - centring * scores.mean((2, 3), keepdim=True)
+    best = scores.new_full((len(scores), len(queries.num_texts), *scores.shape[2:]), -torch.inf)
+    for index, part in enumerate(scores.split(queries.num_texts, dim=1)):
+        if part.shape[1]:
+            best[:, index] = part.amax(1)
+    return best
+
+
+def class_map(scores: Tensor, size: tuple[int, int], classes: Sequence[int]) -> np.ndarray:
+    """(C, h, w) scores -> (H, W) uint16: of `classes`, the one with the highest score at each pixel.
+
+    The scores are brought to `size` bilinearly before they are compared. Restricted to the classes of an
+    image's truth, this is what Grounding mIoU asks for: a score does not depend on what else is queried.
+    """
+    if not classes:
+        return np.full(size, VOID, np.uint16)
+    chosen = scores[list(classes)][None]
+    full = F.interpolate(chosen, size, mode="bilinear", align_corners=False)[0]
+    best = full.argmax(0).cpu().numpy()
+    return np.asarray(classes, np.uint16)[best]
+
+
+def truth_regions(truths: Sequence[np.ndarray], size: Sequence[int]) -> Tensor:
+    """(B, M, H, W) bool regions at the size of the model's input: one for each class of each class map.
+
+    In the order of the labels; an image with fewer regions than M ends in empty ones.
+    """
+    labels = [region_labels(truth) for truth in truths]
+    regions = torch.zeros(len(truths), max([1, *map(len, labels)]), *size, dtype=torch.bool)
+    for row, truth, present in zip(regions, truths, labels, strict=True):
+        whole = torch.from_numpy(truth.astype(np.float32))[None, None]
+        small = F.interpolate(whole, list(size), mode="nearest-exact")[0, 0]
+        for mask, label in zip(row, present, strict=False):
+            mask.copy_(small == int(label))
+    return regions
+
+
+def region_labels(truth: np.ndarray) -> np.ndarray:
+    """The classes of a class map, ascending, without void."""
+    labels = np.unique(truth)
+    return labels[labels != VOID].astype(np.int64)
+
+
+def region_scores(scores: Tensor, regions: Tensor, classes: Sequence[int]) -> np.ndarray:
+    """(B, C, h, w) scores averaged over (B, M, H, W) regions -> (B, M, C); -inf outside `classes`."""
+    chosen = list(classes)
+    pooled = scores.new_full((*regions.shape[:2], scores.shape[1]), -torch.inf)
+    pooled[:, :, chosen] = pool(scores[:, chosen], match_size(regions, scores))
+    return pooled.cpu().numpy()
+
+
+def proposal_masks(probabilities: Tensor, size: tuple[int, int]) -> np.ndarray:
+    """(N, h, w) mask probabilities -> (N, H, W) bool, on where the upsampled one is above one half."""
+    full = F.interpolate(probabilities.float()[None], size, mode="bilinear", align_corners=False)[0]
+    return (full > 0.5).cpu().numpy()
+
+
+def to_input(
+    images: Sequence[np.ndarray], short_side: int | None, device: torch.device | str = "cpu"
+) -> Tensor:
+    """(H, W, 3) uint8 images of one size -> (B, 3, H', W') float32 in [0, 1], the short side resized."""
+    batch = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).to(device).float() / 255
+    height, width = batch.shape[2:]
+    if short_side is None or short_side == min(height, width):
+        return batch
+    scale = short_side / min(height, width)
+    size = [round(height * scale), round(width * scale)]
+    return F.interpolate(batch, size, mode="bilinear", align_corners=False, antialias=True).clamp(0, 1)

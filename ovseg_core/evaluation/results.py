@@ -1,0 +1,115 @@
+"""What the evaluation of one model on one benchmark leaves behind: metrics.json, per_class.csv, gallery/."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ovseg_core import files
+from ovseg_core.evaluation import overlays
+from ovseg_core.evaluation.benchmark import Benchmark
+from ovseg_core.evaluation.scoreboard import Scoreboard
+from ovseg_core.evaluation.settings import EvalSettings
+
+SHORTEST, LONGEST = 128, 320  # pixels of a gallery picture
+COLUMNS = ["reading", "class", "kind", "iou", "pixels"]
+CONVENTION = (
+    "IoU from one pixel count over the data set; a class that is predicted but never true counts as 0 "
+    "(mmsegmentation), a class in neither map is left out"
+)
+
+
+def protocol(benchmark: Benchmark, readings: Mapping[str, EvalSettings]) -> dict[str, Any]:
+    """Everything that a number depends on besides the model: to be printed with it."""
+    rule = benchmark.background
+    return {
+        "benchmark": benchmark.name,
+        "description": benchmark.protocol,
+        "images": len(benchmark.ids) - len(benchmark.held_out),
+        "held_out_images": len(benchmark.held_out),
+        "classes": len(benchmark.names),
+        "queried_names": sum(map(len, benchmark.queries)),
+        "synonyms": "a class has the maximum over its names",
+        "background": "a class as any other" if rule is None else _rule(benchmark),
+        "metric": CONVENTION,
+        "grounding": "only the classes of an image's truth are queried",
+        "recall": "of one segment per class and image, by proposals of any class",
+        "probe": "top-1 of the truth's regions over all classes, scores averaged over the region",
+        "scored_at": "the size of the truth; scores upsampled bilinearly",
+        "unit": "percent",
+        "readings": {
+            name: {
+                "use_proposals": settings.use_proposals,
+                "prompts": settings.prompts,
+                "input": f"short side {settings.short_side} pixels" if settings.short_side else "as stored",
+                "centring": settings.centring,
+                "max_proposals": settings.max_proposals,
+            }
+            for name, settings in readings.items()
+        },
+    }
+
+
+def _rule(benchmark: Benchmark) -> str:
+    assert benchmark.background
+    name = benchmark.title(benchmark.background.index)
+    if not benchmark.background.names:
+        return f"{name} is neither queried nor counted"
+    return f"pixels predicted as one of {len(benchmark.background.names)} further names are {name}"
+
+
+def metrics(
+    benchmark: Benchmark,
+    readings: Mapping[str, EvalSettings],
+    boards: Mapping[str, Scoreboard],
+    model: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The content of metrics.json. `model` says which weights were read."""
+    return {
+        "protocol": protocol(benchmark, readings),
+        "fingerprint": benchmark.fingerprint(),
+        "model": dict(model),
+        "readings": {name: board.numbers(benchmark) for name, board in boards.items()},
+    }
+
+
+def per_class(benchmark: Benchmark, boards: Mapping[str, Scoreboard]) -> bytes:
+    """The content of per_class.csv."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for name, board in boards.items():
+        writer.writerows([name, *row] for row in board.per_class(benchmark))
+    return buffer.getvalue().encode()
+
+
+def write_gallery(
+    folder: Path | str, benchmark: Benchmark, boards: Mapping[str, Scoreboard], ids: Sequence[str]
+) -> None:
+    """Draw the chosen scenes: image, truth, and the class map of every reading."""
+    colours = overlays.palette(len(benchmark.names))
+    for key in ids:
+        image, truth = benchmark.image(key), benchmark.truth(key)
+        small, _ = overlays.fit(image, truth, SHORTEST, LONGEST)
+        files.write_bytes(files.join(folder, f"{key}.image.png"), overlays.png(small))
+        maps = {"truth": truth, **{name: board.maps[key] for name, board in boards.items()}}
+        for name, labels in maps.items():
+            _write_map(folder, f"{key}.{name}", image, labels, colours)
+    legend = [
+        {"name": benchmark.title(index), "color": "#" + bytes(colour).hex()}
+        for index, colour in enumerate(colours)
+    ]
+    files.write_json(
+        files.join(folder, "index.json"), {"ids": list(ids), "readings": list(boards), "legend": legend}
+    )
+
+
+def _write_map(
+    folder: Path | str, name: str, image: np.ndarray, labels: np.ndarray, colours: np.ndarray
+) -> None:
+    picture = overlays.overlay(*overlays.fit(image, labels, SHORTEST, LONGEST), colours)
+    files.write_bytes(files.join(folder, f"{name}.png"), overlays.png(picture))
+    files.write_bytes(files.join(folder, f"{name}.map.png"), overlays.class_map_png(labels, colours))

@@ -1,0 +1,80 @@
+"""Everything that is counted for one reading of a model on one benchmark, and the numbers it comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ovseg_core.evaluation.benchmark import VOID, Benchmark
+from ovseg_core.metrics.iou import MeanIoU
+from ovseg_core.metrics.probe import RegionTop1
+from ovseg_core.metrics.recall import MaskRecall
+
+
+@dataclass
+class Scoreboard:
+    """Counts of one reading. Boards of different workers merge to the same numbers as one pass.
+
+    Images of held-out compositions count in `held_out` and nowhere else.
+    """
+
+    miou: MeanIoU
+    grounding: MeanIoU  # the same, with only the classes of each image's truth queried (OpenSeg, Sec. 4.3)
+    foreground: MeanIoU  # the same, background neither queried nor counted
+    held_out: MeanIoU  # all names queried
+    recall: MaskRecall
+    probe: RegionTop1
+    images: int = 0
+    maps: dict[str, np.ndarray] = field(default_factory=dict)  # id -> class map of the gallery's scenes
+
+    @classmethod
+    def empty(cls, num_classes: int, max_proposals: int) -> Scoreboard:
+        """A board with nothing on it."""
+        seen, grounding, foreground, held_out = (MeanIoU(num_classes, VOID) for _ in range(4))
+        recall = MaskRecall(cap=max_proposals, ignore_label=VOID)
+        return cls(seen, grounding, foreground, held_out, recall, RegionTop1(num_classes))
+
+    def merge(self, other: Scoreboard) -> None:
+        """Add what another worker counted on other images."""
+        for name in ("miou", "grounding", "foreground", "held_out", "recall", "probe"):
+            getattr(self, name).merge(getattr(other, name))
+        self.images += other.images
+        self.maps |= other.maps
+
+    def numbers(self, benchmark: Benchmark) -> dict[str, float]:
+        """`miou`, `grounding_miou_thing`, `recall_50`, ... in percent; what has no pixel has no key."""
+        found: dict[str, float] = dict(_means("miou", self.miou, benchmark))
+        found |= _means("miou_held_out", self.held_out, benchmark)
+        found |= _means("grounding_miou", self.grounding, benchmark)
+        if benchmark.background:
+            found |= _means("foreground_miou", self.foreground, benchmark)
+        found["pixel_accuracy"] = self.miou.pixel_accuracy()
+        found |= self.recall.compute()
+        for kind in ("thing", "stuff"):
+            found[f"probe_{kind}_top1"] = self.probe.compute(benchmark.of_kind(kind))
+        if self.probe.regions.any():
+            found["probe_chance"] = 1 / sum(map(bool, benchmark.queries))
+        return {name: round(100 * value, 4) for name, value in found.items() if not np.isnan(value)}
+
+    def per_class(self, benchmark: Benchmark) -> list[tuple[str, str, str, int]]:
+        """Per class its name, kind, IoU in percent ("" where it occurs nowhere) and pixels in the truth."""
+        iou, pixels = self.miou.iou(), self.miou.counts.sum(1)
+        return [
+            (
+                benchmark.title(index),
+                benchmark.kinds[index],
+                "" if np.isnan(iou[index]) else f"{100 * iou[index]:.4f}",
+                int(pixels[index]),
+            )
+            for index in range(len(iou))
+        ]
+
+
+def _means(name: str, counted: MeanIoU, benchmark: Benchmark) -> Iterator[tuple[str, float]]:
+    yield name, counted.mean(range(len(benchmark.names)))
+    for kind in ("thing", "stuff"):
+        yield f"{name}_{kind}", counted.mean(benchmark.of_kind(kind))
+    for subset, classes in benchmark.subsets.items():
+        yield f"{name}_{subset}", counted.mean(classes)
