@@ -1,0 +1,138 @@
+"""The data: from listed URLs to kept samples with every reason for a drop, words, the leak check."""
+
+from collections import Counter
+from typing import Any
+
+from ovseg_core.reporting import data_charts, figures
+from ovseg_core.reporting.blocks import Block, Cell, Figure, Picture, Remark, Section, Table, missing
+from ovseg_core.reporting.data_charts import Bar
+from ovseg_core.reporting.pictures import embed
+from ovseg_core.reporting.sources import Sources
+
+PARTS = {"noun": "nouns", "adjective": "adjectives", "verb": "verbs", "phrase": "phrases"}
+MOST_WORDS = 15  # per part of speech
+
+
+def section(sources: Sources) -> Section:
+    """World, funnel, ledger, words, leaks: whichever of them is there."""
+    blocks = [*_world(sources), *_funnel(sources), *_ledger(sources), *_words(sources), _leaks(sources)]
+    return Section("data", "Data", blocks)
+
+
+def _world(sources: Sources) -> list[Block]:
+    world = sources.json("data/web/world.json") or {}
+    picture = sources.bytes("data/web/world.png")
+    if picture is None:
+        return [missing(f"No picture of the world: the source is {world.get('source', 'unknown')!r}.")]
+    held_out = len(world.get("held_out") or [])
+    caption = (
+        f"Scenes of the {world.get('source', '')} world: {len(world.get('things', []))} things in "
+        f"{len(world.get('stuff', []))} backgrounds; compositions held out of training: {held_out}. "
+        f"Data {str(world.get('fingerprint', 'unknown'))[:12]}."
+    )
+    return [Picture(embed(picture, 1600), caption, "A sheet of training scenes", 768)]
+
+
+def _funnel(sources: Sources) -> list[Block]:
+    steps = (sources.json("data/corpus/funnel.json") or {}).get("steps", [])
+    if not steps:
+        return [missing("No funnel: data/corpus/funnel.json is not there.")]
+    svg = figures.draw("funnel", data_charts.funnel, steps)
+    caption = (
+        f"From {steps[0]['in']:,} URLs to {steps[-1]['out']:,} samples. Dark: kept; light: dropped at this "
+        "step, with the commonest reasons."
+    )
+    rows = [
+        [Cell(step["name"]), Cell(reason.replace("_", " ")), _count(count), _share(count, step["in"])]
+        for step in steps
+        for reason, count in sorted(step["drops"].items(), key=lambda item: (-item[1], item[0]))
+    ]
+    table = Table(["step", "reason", "dropped", "share of its input"], rows, "Every drop by step and reason.")
+    return [Figure(svg, caption, f"Data funnel of {len(steps)} steps"), *([table] if rows else [])]
+
+
+def _ledger(sources: Sources) -> list[Block]:
+    ledger = sources.table("data/shards/ledger.parquet")
+    if ledger is None:
+        return [missing("No ledger: data/shards/ledger.parquet is not there.")]
+    names = [name for name in ("status", "reason", "attempts") if name in ledger.column_names]
+    counts = Counter(zip(*(ledger[name].to_pylist() for name in names), strict=True))
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], str(item[0])))
+    rows = [
+        [*map(_fact, values), _count(count), _share(count, len(ledger), kept=values[0] == "success")]
+        for values, count in ordered
+    ]
+    caption = (
+        f"The download ledger: what became of each of {len(ledger):,} URLs. Failed rows can be fetched again."
+    )
+    return [Table([*names, "URLs", "share"], rows, caption)]
+
+
+def _words(sources: Sources) -> list[Block]:
+    table = sources.table("data/corpus/vocabulary.parquet")
+    if table is None:
+        return [missing("No vocabulary: data/corpus/vocabulary.parquet is not there.")]
+    words = sorted(table.to_pylist(), key=lambda word: (-word["documents"], word["word"]))
+    panels = {}
+    for part, title in PARTS.items():
+        of_part = [word for word in words if word["part"] == part]
+        if of_part:
+            kept = sum(word["kept"] for word in of_part)
+            panels[f"{title}: {kept:,} kept of {len(of_part):,}"] = [
+                _bar(word) for word in of_part[:MOST_WORDS]
+            ]
+    if not panels:
+        return [missing("The vocabulary is empty.")]
+    svg = figures.draw("words", data_charts.bars, panels, columns=min(4, len(panels)))
+    caption = (
+        "The most frequent words, by the number of captions that hold them. Light: dropped, with the reason."
+    )
+    return [Figure(svg, caption, "Most frequent words by part of speech")]
+
+
+def _bar(word: dict[str, Any]) -> Bar:
+    remark = (
+        f"{word['documents']:,}"
+        if word["kept"]
+        else f"{word['documents']:,} {(word['reason'] or '').replace('_', ' ')}"
+    )
+    return Bar(word["word"], word["documents"], remark, faint=not word["kept"])
+
+
+def _leaks(sources: Sources) -> Block:
+    leaks = sources.json("data/corpus/leaks.json")
+    if leaks is None:
+        return missing("No leak check: data/corpus/leaks.json is not there.")
+    found = {name: pairs for name, pairs in leaks.items() if pairs}
+    checked = ", ".join(leaks) or "no benchmark"
+    if not found:
+        return Remark(
+            f"Leak check: no image of {checked} is among the training images, exactly or by perceptual hash."
+        )
+    rows = [
+        [Cell(name), Cell(str(pair["id"])), Cell(str(pair["key"])), Cell(str(pair["distance"]), css="number")]
+        for name, pairs in found.items()
+        for pair in pairs[:10]
+    ]
+    total = sum(map(len, found.values()))
+    caption = (
+        f"Leak check of {checked}: {total:,} benchmark images were found among the training images, by "
+        "perceptual hash; those samples are dropped. At most ten per benchmark are shown."
+    )
+    return Table(["benchmark", "image", "training key", "distance in bits"], rows, caption)
+
+
+def _fact(value: Any) -> Cell:
+    """A status, a reason or a number of attempts."""
+    if isinstance(value, int):
+        return Cell(str(value), css="number")
+    return Cell(str(value or "").replace("_", " "))
+
+
+def _count(count: int) -> Cell:
+    return Cell(f"{count:,}", css="number")
+
+
+def _share(count: int, whole: int, kept: bool = False) -> Cell:
+    share = 100 * count / whole if whole else 0.0
+    return Cell(f"{share:.1f} %", css="number", bar=(0.0, share) if kept else (share,))

@@ -1,0 +1,44 @@
+"""What readings and benchmarks are called on the page, in which colour and in which order."""
+
+from ovseg_core.reporting import figures
+from ovseg_core.reporting.blocks import Cell
+from ovseg_core.reporting.scores import Scores
+from ovseg_core.reporting.settings import Reading
+
+ROLES = {
+    "test": "held back: nobody chooses on it",
+    "val": "for choices, so no result",
+}
+
+
+def role(benchmark: str) -> str:
+    """`toy-test` -> `test`: the last word of a benchmark's name says what it is for."""
+    return benchmark.rpartition("-")[2]
+
+
+def in_order(benchmarks: list[str]) -> list[str]:
+    """Benchmarks that nobody chooses on, then the others."""
+    return sorted(benchmarks, key=lambda name: role(name) == "val")
+
+
+def provenance(scores: Scores, benchmark: str) -> str:
+    """Seeds and fingerprint of the data that the numbers were read on."""
+    seeds = scores.seeds(benchmark)
+    prints = scores.fingerprints.get(benchmark, [])
+    which = f"{'Seeds' if len(seeds) > 1 else 'Seed'} {', '.join(map(str, seeds))}"
+    return f"{which}; data {', '.join(p[:12] for p in prints) or 'unknown'}; protocol in the last section."
+
+
+def label(reading: Reading) -> str:
+    """Its name, marked when it is an oracle."""
+    return f"{reading.name} †" if reading.oracle else reading.name
+
+
+def colour(reading: Reading, colours: dict[str, str]) -> str:
+    """The colour of its run, lighter for further readings."""
+    return figures.tint(colours[reading.run], reading.number)
+
+
+def name_cell(reading: Reading, colours: dict[str, str]) -> Cell:
+    """First cell of a row."""
+    return Cell(label(reading), css="name sub" if reading.number else "name", swatch=colour(reading, colours))
