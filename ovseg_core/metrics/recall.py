@@ -58,7 +58,5 @@ class MaskRecall:
 
     def compute(self) -> dict[str, float]:
         """`recall_50`, `recall_70`, ... in [0, 1]; NaN where no image had a segment."""
-        return {
-            f"recall_{round(100 * threshold)}": float(count / self.segments) if self.segments else float("nan")
-            for threshold, count in zip(self.thresholds, self.covered, strict=True)
-        }
+        share = self.covered / self.segments if self.segments else np.full(len(self.thresholds), np.nan)
+        return {f"recall_{round(100 * at)}": float(r) for at, r in zip(self.thresholds, share, strict=True)}
