@@ -91,6 +91,12 @@ def listing(folder: Path | str, suffix: str) -> list[str]:
     return [join(folder, n) for n in names if n.endswith(suffix) and not n.startswith(TEMPORARY)]
 
 
+def make_folder(folder: Path | str) -> None:
+    """Create a folder and those above it, unless they are there."""
+    system, full = fsspec.core.url_to_fs(str(folder))
+    system.makedirs(full, exist_ok=True)
+
+
 def remove(path: Path | str) -> None:
     """Delete one file if it is there."""
     system, full = fsspec.core.url_to_fs(str(path))

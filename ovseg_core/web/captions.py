@@ -49,6 +49,24 @@ JOINERS = [" and ", " and ", " with ", " next to ", " beside ", ", ", " near "]
 GROUND_JOINERS = [" and ", " next to ", " beside ", " by the "]
 
 
+UNTIDY = [
+    "",
+    " ",
+    "IMG_{}.JPG",
+    "click to enlarge",
+    "photo {}",
+    "\U0001f600\U0001f44d",
+    "\u0635\u0648\u0631\u0629 {}",  # Arabic: picture
+    "&nbsp;&amp;#{};",
+    "null",
+]
+
+
+def untidy(rng: np.random.Generator) -> str:
+    """A caption that says nothing, as many on the web."""
+    return choose(rng, UNTIDY).format(int(rng.integers(1000, 9999)))
+
+
 def choose(rng: np.random.Generator, options: Sequence[str]) -> str:
     """One of the options, with equal probability."""
     return options[int(rng.integers(len(options)))]

@@ -99,14 +99,24 @@ def draw_scene(
     picture, ids, stuff = _draw_backgrounds(rng, side, grounds)
     things = _place_things(rng, kind, held_out)
     for number, thing in enumerate(things, start=len(stuff) + 1):
-        ids[_paint(picture, thing)] = number
+        ids[paint(picture, thing)] = number
     image = drawing.finish(rng, picture)
     ids, kept = _drop_slivers(ids, len(stuff) + len(things))
     names = [*stuff, *(thing.name for thing in things)]
     seen = [things[number - len(stuff)] for number in kept if number >= len(stuff)]
-    places = [names[number] for number in kept if number < len(stuff)]
-    caption = captions.write(rng, [(t.colour, t.name) for t in seen], places, kind)
-    return Scene(image, ids, [names[number] for number in kept], caption, seen, kind)
+    shown = [names[number] for number in kept]
+    caption = _describe(rng, shown, seen, kind)
+    return Scene(image, ids, shown, caption, seen, kind)
+
+
+def describe(rng: np.random.Generator, scene: Scene) -> str:
+    """Another caption of a scene."""
+    return _describe(rng, scene.names, scene.things, scene.kind)
+
+
+def _describe(rng: np.random.Generator, names: list[str], things: list[Thing], kind: str) -> str:
+    places = [name for name in names if name in STUFF]
+    return captions.write(rng, [(t.colour, t.name) for t in things], places, kind)
 
 
 def _draw_backgrounds(
@@ -162,7 +172,8 @@ def _make_thing(rng: np.random.Generator, place: np.ndarray, size: float, held_o
     )
 
 
-def _paint(picture: np.ndarray, thing: Thing) -> np.ndarray:
+def paint(picture: np.ndarray, thing: Thing) -> np.ndarray:
+    """Paint a thing into `picture` (S, S, 3) float32, in place; returns its mask (S, S) bool."""
     k = THINGS.index(thing.name)
     base = np.asarray(COLOURS[thing.colour], np.float32)
     accent = np.asarray(ACCENTS[(3 * k + k // 8) % 8], np.float32)

@@ -1,0 +1,27 @@
+"""DVC stage `web`: URLs with captions, the local site behind them, the labelled set and the benchmarks."""
+
+import argparse
+from pathlib import Path
+
+from ovseg_core import params
+from ovseg_core.run_log import RunLog
+from ovseg_core.web.settings import WebSettings
+from ovseg_core.web.sources import write_web
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", required=True, help="folder for urls.parquet and the local site")
+    parser.add_argument("--labelled", required=True, help="folder for the labelled shards")
+    parser.add_argument("--benchmarks", required=True, help="folder for the benchmarks")
+    parser.add_argument("--log", type=Path, help="JSON file named in dvc.yaml")
+    args = parser.parse_args()
+
+    settings = params.load("params.yaml", "web", WebSettings)
+    with RunLog("web", args.log) as log:
+        log.work_starts()
+        write_web(settings, args.out, args.labelled, args.benchmarks, log)
+
+
+if __name__ == "__main__":
+    main()
