@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from conftest import PARAMS
+from report_tree import PARAMS
 from ruamel.yaml import YAML
 
 from ovseg_core.reporting import effort, figures, funnel, page, results, scores
