@@ -1,7 +1,6 @@
 """Names for content: a row of a URL list, the bytes of an image, the look of an image."""
 
 import hashlib
-from collections.abc import Iterable
 
 import numpy as np
 import pyarrow as pa
@@ -40,12 +39,3 @@ def phash(image: np.ndarray) -> int:
     import imagehash  # here: it loads scipy, which readers of a ledger never need
 
     return int(str(imagehash.phash(Image.fromarray(image))), 16)
-
-
-def digest(texts: Iterable[str]) -> str:
-    """128-bit hex digest of a sequence of strings, order included."""
-    total = hashlib.blake2b(digest_size=16)
-    for text in texts:
-        content = text.encode()
-        total.update(len(content).to_bytes(8, "little") + content)
-    return total.hexdigest()
