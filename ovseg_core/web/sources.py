@@ -5,10 +5,10 @@ from pathlib import Path
 
 from ovseg_core import files
 from ovseg_core.run_log import RunLog
+from ovseg_core.web.list_writer import write_url_list
 from ovseg_core.web.photos import write_photos
 from ovseg_core.web.settings import WebSettings
 from ovseg_core.web.toy import write_toy
-from ovseg_core.web.url_list import write_url_list
 
 Source = Callable[[WebSettings, str, str, str, RunLog], None]
 
