@@ -48,7 +48,6 @@ class Picture:
     uri: str  # data URI
     caption: str
     alt: str
-    width: int  # pixels on the page
     kind: str = "picture"
 
 

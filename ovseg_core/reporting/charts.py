@@ -42,7 +42,7 @@ def lollipops(lines: Sequence[Line], panels: Sequence[Panel]) -> Figure:
     """Rows of readings, a panel per metric: the mean as a mark and a number, each seed as a tick."""
     highest = max((value for line in lines for values in line.values for value in values), default=100.0)
     top = next((limit for limit in (20, 40, 60, 80) if highest <= limit), 100)
-    figure = canvas(0.55 + 0.235 * len(lines))
+    figure = canvas(0.6 + 0.25 * len(lines))
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for number, (axis, panel) in enumerate(zip(axes, panels, strict=True)):
         for row, line in enumerate(lines):
@@ -104,7 +104,7 @@ def class_bars(
     A line is drawn before each of the rows in `breaks`.
     """
     rows = math.ceil(len(lines) / columns)
-    figure = canvas(rows * (0.45 + 0.15 * len(names)))
+    figure = canvas(rows * (0.5 + 0.165 * len(names)))
     axes = figure.subplots(rows, min(columns, len(lines)), sharey=True, squeeze=False).ravel()
     for axis, line in zip(axes, lines, strict=False):
         means = [float(np.mean(values)) if values else 0.0 for values in line.values]

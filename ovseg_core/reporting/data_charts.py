@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ovseg_core.reporting.figures import DROPPED, GREY, KEPT, canvas, plain
+from ovseg_core.reporting.naming import summary
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Bar:
     faint: bool = False
 
 
-def bars(panels: Mapping[str, Sequence[Bar]], columns: int, row_height: float = 0.165) -> Figure:
+def bars(panels: Mapping[str, Sequence[Bar]], columns: int, row_height: float = 0.18) -> Figure:
     """Small multiples of horizontal bars, each panel with its own labels and its own scale."""
     longest = max(len(rows) for rows in panels.values())
     lines = math.ceil(len(panels) / columns)
@@ -31,8 +32,8 @@ def bars(panels: Mapping[str, Sequence[Bar]], columns: int, row_height: float = 
         colours = [DROPPED if bar.faint else KEPT for bar in rows]
         axis.barh(range(len(rows)), [bar.value for bar in rows], color=colours, height=0.72)
         for row, bar in enumerate(rows):
-            _beside(axis, plain(bar.remark), (bar.value, row), color=GREY, fontsize=6.5)
-        axis.set_yticks(range(len(rows)), [plain(bar.label, 24) for bar in rows])
+            _beside(axis, plain(bar.remark), (bar.value, row), color=GREY, fontsize=7.5)
+        axis.set_yticks(range(len(rows)), [plain(bar.label, 20) for bar in rows])
         axis.set_ylim(longest - 0.4, -0.6)
         axis.set_xlim(0, max([bar.value for bar in rows], default=1) * 1.35)
         axis.set_xticks([])
@@ -53,24 +54,14 @@ def funnel(steps: Sequence[Mapping]) -> Figure:
         axis.barh(row, step["out"], color=KEPT, height=0.62)
         axis.barh(row, step["in"] - step["out"], left=step["out"], color=DROPPED, height=0.62)
         end = max(step["in"], step["out"])
-        _beside(axis, f"{step['out']:,}", (0, row), color="white", fontsize=8, fontweight="bold")
-        _beside(axis, _losses(step), (end, row), color=GREY)
-    axis.set_yticks(range(len(steps)), [plain(step["name"]) for step in steps], fontsize=8)
+        _beside(axis, f"{step['out']:,}", (0, row), color="white", fontsize=9, fontweight="bold")
+        _beside(axis, summary(step["drops"]), (end, row), color=GREY)
+    axis.set_yticks(range(len(steps)), [plain(step["name"]) for step in steps], fontsize=9)
     axis.set_ylim(len(steps) - 0.45, -0.55)
     axis.set_xlim(0, widest * 1.75)
     axis.set_xticks([])
     axis.spines[["left", "bottom"]].set_visible(False)
     return figure
-
-
-def _losses(step: Mapping, most: int = 4) -> str:
-    """`-512: dead link 431, too small 81`, the commonest reasons first."""
-    drops = sorted(step["drops"].items(), key=lambda item: (-item[1], item[0]))
-    if not drops:
-        return ""
-    named = ", ".join(f"{plain(reason.replace('_', ' '), 28)} {count:,}" for reason, count in drops[:most])
-    rest = f", {len(drops) - most} more reasons" if len(drops) > most else ""
-    return f"−{sum(step['drops'].values()):,}:  {named}{rest}"
 
 
 def _beside(axis: Axes, text: str, point: tuple[float, float], **looks: Any) -> None:

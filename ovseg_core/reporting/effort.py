@@ -7,6 +7,7 @@ from typing import Any
 from ovseg_core.reporting import charts, figures
 from ovseg_core.reporting.blocks import Block, Cell, Figure, Remark, Section, Table, missing
 from ovseg_core.reporting.charts import Curve
+from ovseg_core.reporting.naming import summary
 from ovseg_core.reporting.settings import Sweep
 from ovseg_core.reporting.sources import Sources
 
@@ -79,9 +80,6 @@ def _name(stage: str, name: str) -> str:
 def _cells(row: dict[str, Any], longest: float) -> list[Cell]:
     start = 100 * row["startup_s"] / longest
     work = 100 * row["seconds"] / longest - start
-    dropped = ", ".join(
-        f"{count:,} {reason.replace('_', ' ')}" for reason, count in sorted(row["drops"].items())
-    )
     share = row["startup_s"] / max(row["seconds"], 1e-9)
     return [
         Cell(row["name"], css="name"),
@@ -91,7 +89,7 @@ def _cells(row: dict[str, Any], longest: float) -> list[Cell]:
         Cell(duration(row["seconds"]), css="number"),
         Cell("", css="bars", bar=(start, work)),
         Cell(f"{100 * share:.0f} %", css="number"),
-        Cell(dropped or "nothing", css="small" if dropped else "small quiet"),
+        Cell(summary(row["drops"], 3) or "nothing", css="small" if row["drops"] else "small quiet"),
     ]
 
 

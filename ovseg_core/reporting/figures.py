@@ -31,14 +31,14 @@ RUNS = [
 MASKS = ["#e6194b", "#4363d8", "#f5b800", "#3cb44b", "#b23fd6", "#f58231", "#22b8cf", "#a9714b"]
 STYLE: Any = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so the layout is the same everywhere
-    "font.size": 7.5,
+    "font.size": 8.5,
     "text.color": INK,
     "text.parse_math": False,  # words of captions may hold dollar signs
-    "axes.titlesize": 8,
+    "axes.titlesize": 9,
     "axes.titlelocation": "left",
     "axes.titlepad": 5,
     "axes.labelcolor": GREY,
-    "axes.labelsize": 7.5,
+    "axes.labelsize": 8.5,
     "axes.edgecolor": "#999999",
     "axes.linewidth": 0.6,
     "axes.spines.top": False,
@@ -106,7 +106,7 @@ def run_colours(runs: Iterable[str]) -> dict[str, str]:
 
 def tint(colour: str, number: int) -> str:
     """The colour of a run's further readings: the run's own, lighter with every reading."""
-    return mix(colour, 0.6**number, 1 - 0.6**number)
+    return mix(colour, 0.7**number, 1 - 0.7**number)
 
 
 def mix(colour: str, share: float, white: float) -> str:

@@ -30,7 +30,9 @@ def _world(sources: Sources) -> list[Block]:
         f"{len(world.get('stuff', []))} backgrounds; compositions held out of training: {held_out}. "
         f"Data {str(world.get('fingerprint', 'unknown'))[:12]}."
     )
-    return [Picture(embed(picture, 1600), caption, "A sheet of training scenes", 768)]
+    return [
+        Picture(embed(picture, 1280), caption, "The things and backgrounds of the world, and scenes of it")
+    ]
 
 
 def _funnel(sources: Sources) -> list[Block]:

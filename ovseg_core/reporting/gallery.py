@@ -5,8 +5,8 @@ import re
 from typing import Any
 
 from ovseg_core.records import BadSample
-from ovseg_core.reporting.blocks import Block, Gallery, Section, Strip, Tile, missing
-from ovseg_core.reporting.naming import colour, in_order, label, role
+from ovseg_core.reporting.blocks import Block, Gallery, Heading, Section, Strip, Tile, missing
+from ovseg_core.reporting.naming import ROLES, colour, in_order, label, role
 from ovseg_core.reporting.pictures import embed
 from ovseg_core.reporting.scenes import training_scenes
 from ovseg_core.reporting.settings import Reading, ReportSettings, Sweep
@@ -21,8 +21,9 @@ def section(sources: Sources, sweep: Sweep, settings: ReportSettings, colours: d
     """Training scenes from caption to masks, then a gallery per benchmark."""
     if settings.gallery == 0:
         return Section("gallery", "Gallery", [missing("Left out: report.gallery is 0.")])
-    blocks: list[Block] = [training_scenes(sources, settings)]
+    blocks: list[Block] = [Heading("Training scenes"), training_scenes(sources, settings)]
     for benchmark in in_order(sweep.benchmarks):
+        blocks.append(Heading(benchmark, tag=ROLES.get(role(benchmark), "")))
         blocks.append(benchmark_scenes(sources, sweep, settings, colours, benchmark))
     return Section("gallery", "Gallery", blocks)
 
@@ -45,10 +46,9 @@ def benchmark_scenes(
         (entry["color"], entry["name"]) for entry in first["legend"] if HEX.fullmatch(entry["color"])
     )
     seeds = sorted({seed for seed, _ in indices.values()})
-    held = " Nobody has chosen anything on these scenes." if role(benchmark) == "test" else ""
     caption = (
         f"Scenes of {benchmark}: image, truth and the class map of every reading, all names queried. "
-        f"Seed {', '.join(map(str, seeds))}.{held}"
+        f"Seed {', '.join(map(str, seeds))}."
     )
     images = 2 + len(readings)
     return Gallery(strips, caption, math.ceil(images / math.ceil(images / MOST_COLUMNS)), legend)

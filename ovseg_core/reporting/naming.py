@@ -1,5 +1,7 @@
 """What readings and benchmarks are called on the page, in which colour and in which order."""
 
+from collections.abc import Mapping
+
 from ovseg_core.reporting import figures
 from ovseg_core.reporting.blocks import Cell
 from ovseg_core.reporting.scores import Scores
@@ -7,7 +9,7 @@ from ovseg_core.reporting.settings import Reading
 
 ROLES = {
     "test": "held back: nobody chooses on it",
-    "val": "for choices, so no result",
+    "val": "choices are made on it, so it is no result",
 }
 
 
@@ -42,3 +44,13 @@ def colour(reading: Reading, colours: dict[str, str]) -> str:
 def name_cell(reading: Reading, colours: dict[str, str]) -> Cell:
     """First cell of a row."""
     return Cell(label(reading), css="name sub" if reading.number else "name", swatch=colour(reading, colours))
+
+
+def summary(drops: Mapping[str, int], most: int = 4) -> str:
+    """`−10: http 404 7, tiny 3`, the commonest reasons first; nothing where nothing was dropped."""
+    ordered = sorted(drops.items(), key=lambda item: (-item[1], item[0]))
+    if not ordered:
+        return ""
+    named = [f"{figures.plain(reason.replace('_', ' '), 28)} {count:,}" for reason, count in ordered[:most]]
+    rest = [f"{len(ordered) - most} more reasons"] if len(ordered) > most else []
+    return f"−{sum(drops.values()):,}: {', '.join([*named, *rest])}"

@@ -59,14 +59,14 @@ def test_inner_ids_differ_between_figures():
 def test_the_funnel_says_what_every_step_dropped():
     steps = [{"name": "download", "in": 100, "out": 90, "drops": {"http_404": 7, "tiny": 3}}]
     written = text_of(svg(data_charts.funnel(steps)))
-    assert sorted(written) == ["100", "90", "download", "listed", "−10:  http 404 7, tiny 3"]
+    assert sorted(written) == ["100", "90", "download", "listed", "−10: http 404 7, tiny 3"]
 
 
 def test_runs_beyond_the_palette_have_colours_of_their_own():
     colours = figures.run_colours([f"run{i}" for i in range(30)])
     assert len(set(colours.values())) == 30
     assert figures.tint("#000000", 0) == "#000000"
-    assert figures.tint("#000000", 1) == "#666666"  # 1 - 0.6 = 0.4 of white
+    assert figures.tint("#000000", 1) == "#4d4d4d"  # 1 - 0.7 = 0.3 of white
 
 
 def test_long_names_are_cut():

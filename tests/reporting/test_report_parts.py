@@ -138,7 +138,7 @@ def test_many_cells_of_one_stage_are_summed_up(project):
     assert [row[0] for row in rows] == ["download", "curate", "train (all 11)"]
     # 11 x 300 images; 11 x (30 - 2) s of work: 10.7 a second
     assert rows[2][1:5] == ["3,300", "images", "10.7", "5 min 30 s"]
-    assert rows[0][-1] == "60 http 404"
+    assert rows[0][-1] == "−60: http 404 60"
 
 
 @pytest.mark.parametrize(
