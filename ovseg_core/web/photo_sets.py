@@ -7,6 +7,7 @@ those at odd places the benchmark. A photo of the benchmark is never among the l
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,8 @@ class Coco:
         """The photos at even places, then those with instance masks; the benchmark's photos are kept out."""
         ids = {annotation["image_id"] for annotation in self.for_benchmark}
         contents = {hashing.sha256(self._photo(annotation)) for annotation in self.for_benchmark}
-        for image in tqdm([*self._with_panoptic(), *self._with_instances(drops)], desc="web: labelled"):
+        images = chain(self._with_panoptic(), self._with_instances(drops))
+        for image in tqdm(images, desc="web: labelled", unit="photo"):
             if int(image.id) in ids or hashing.sha256(image.jpeg) in contents:
                 drops["in_benchmark"] += 1
             else:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ovseg_core import files
 from ovseg_core.run_log import RunLog
+from ovseg_core.web.labelled import write_labelled
 from ovseg_core.web.list_writer import write_url_list
 from ovseg_core.web.photos import write_photos
 from ovseg_core.web.settings import WebSettings
@@ -18,6 +19,7 @@ def write_urls(settings: WebSettings, out: str, labelled: str, benchmarks: str, 
     assert settings.urls
     log.items = write_url_list(settings.urls, settings.format, files.join(out, "urls.parquet"), log.drops)
     log.unit = "urls"
+    write_labelled(labelled, [])
     about = {"source": "urls", "things": [], "stuff": [], "held_out": []}
     files.write_json(files.join(out, "world.json"), {**about, "fingerprint": files.fingerprint(settings)})
 
