@@ -140,3 +140,15 @@ def test_guard_connects_to_the_address_that_it_checked(listener, monkeypatch):
     safety.refuse_private("http://rebind.example/a.jpg")  # the first answer passes
     with pytest.raises(safety.PrivateAddress):
         socket.create_connection(("rebind.example", listener))
+
+
+def test_a_name_is_resolved_once_for_check_and_connection(listener, monkeypatch):
+    real = socket.getaddrinfo
+    monkeypatch.setattr(
+        socket,
+        "getaddrinfo",
+        lambda host, *a, **k: real("127.0.0.1" if host == "x.example" else host, *a, **k),
+    )
+    safety.install_guard([f"127.0.0.1:{listener}"])
+    with socket.socket() as client:  # resolving the name a second time, below Python, would fail
+        client.connect(("x.example", listener))
