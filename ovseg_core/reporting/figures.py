@@ -57,7 +57,6 @@ STYLE: Any = {
     "svg.fonttype": "none",  # text stays text: it takes the page's typeface and can be searched
 }
 SVG_START = re.compile(r".*?(?=<svg)", re.DOTALL)
-METADATA = re.compile(r"\s*<metadata>.*?</metadata>", re.DOTALL)
 NOT_XML = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -81,7 +80,7 @@ def to_svg(figure: Figure, name: str) -> Markup:
         warnings.filterwarnings("ignore", "Glyph")  # words may be of any script: the browser has the fonts
         metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(buffer, format="svg", metadata=metadata)
-    text = METADATA.sub("", SVG_START.sub("", buffer.getvalue().decode(), count=1))
+    text = SVG_START.sub("", buffer.getvalue().decode(), count=1)
     used = set(re.findall(r'(?:url\(#|href="#)([^)"]+)', text))
     text = re.sub(r' id="([^"]+)"', lambda match: match[0] if match[1] in used else "", text)
     return Markup(text.strip())

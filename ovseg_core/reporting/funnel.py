@@ -1,7 +1,8 @@
 """The data: from listed URLs to kept samples with every reason for a drop, words, the leak check."""
 
-from collections import Counter
 from typing import Any
+
+import pyarrow.compute as pc
 
 from ovseg_core.reporting import data_charts, figures
 from ovseg_core.reporting.blocks import Block, Cell, Figure, Picture, Remark, Section, Table, missing
@@ -36,7 +37,8 @@ def _world(sources: Sources) -> list[Block]:
 
 
 def _funnel(sources: Sources) -> list[Block]:
-    steps = (sources.json("data/corpus/funnel.json") or {}).get("steps", [])
+    content = sources.json("data/corpus/funnel.json") or {}
+    steps, labelled = content.get("steps", []), content.get("labelled")
     if not steps:
         return [missing("No funnel: data/corpus/funnel.json is not there.")]
     svg = figures.draw("funnel", data_charts.funnel, steps)
@@ -44,12 +46,18 @@ def _funnel(sources: Sources) -> list[Block]:
         f"From {steps[0]['in']:,} URLs to {steps[-1]['out']:,} samples. Dark: kept; light: dropped at this "
         "step, with the commonest reasons."
     )
+    if labelled:
+        caption += f" Beside them {labelled['out']:,} of {labelled['in']:,} labelled images."
     rows = [
         [Cell(step["name"]), Cell(reason.replace("_", " ")), _count(count), _share(count, step["in"])]
-        for step in steps
+        for step in steps[1:]  # what the first step dropped is in the ledger, row by row
         for reason, count in sorted(step["drops"].items(), key=lambda item: (-item[1], item[0]))
     ]
-    table = Table(["step", "reason", "dropped", "share of its input"], rows, "Every drop by step and reason.")
+    table = Table(
+        ["step", "reason", "dropped", "share of its input"],
+        rows,
+        "Drops after the download, by step and reason.",
+    )
     return [Figure(svg, caption, f"Data funnel of {len(steps)} steps"), *([table] if rows else [])]
 
 
@@ -57,12 +65,16 @@ def _ledger(sources: Sources) -> list[Block]:
     ledger = sources.table("data/shards/ledger.parquet")
     if ledger is None:
         return [missing("No ledger: data/shards/ledger.parquet is not there.")]
-    names = [name for name in ("status", "reason", "attempts") if name in ledger.column_names]
-    counts = Counter(zip(*(ledger[name].to_pylist() for name in names), strict=True))
-    ordered = sorted(counts.items(), key=lambda item: (-item[1], str(item[0])))
+    names = ["status", "reason", "attempts"]
+    counts = ledger.group_by(names).aggregate([([], "count_all")]).to_pylist()
+    counts.sort(key=lambda row: (-row["count_all"], *(str(row[name]) for name in names)))
     rows = [
-        [*map(_fact, values), _count(count), _share(count, len(ledger), kept=values[0] == "success")]
-        for values, count in ordered
+        [
+            *(_fact(row[name]) for name in names),
+            _count(row["count_all"]),
+            _share(row["count_all"], len(ledger), kept=row["status"] == "success"),
+        ]
+        for row in counts
     ]
     caption = (
         f"The download ledger: what became of each of {len(ledger):,} URLs. Failed rows can be fetched again."
@@ -74,15 +86,14 @@ def _words(sources: Sources) -> list[Block]:
     table = sources.table("data/corpus/vocabulary.parquet")
     if table is None:
         return [missing("No vocabulary: data/corpus/vocabulary.parquet is not there.")]
-    words = sorted(table.to_pylist(), key=lambda word: (-word["documents"], word["word"]))
+    words = table.sort_by([("documents", "descending"), ("word", "ascending")])
     panels = {}
     for part, title in PARTS.items():
-        of_part = [word for word in words if word["part"] == part]
-        if of_part:
-            kept = sum(word["kept"] for word in of_part)
-            panels[f"{title}: {kept:,} kept of {len(of_part):,}"] = [
-                _bar(word) for word in of_part[:MOST_WORDS]
-            ]
+        of_part = words.filter(pc.equal(words["part"], part))
+        if len(of_part):
+            kept = of_part["kept"].to_pylist().count(True)
+            frequent = of_part.slice(0, MOST_WORDS).to_pylist()
+            panels[f"{title}: {kept:,} kept of {len(of_part):,}"] = list(map(_bar, frequent))
     if not panels:
         return [missing("The vocabulary is empty.")]
     svg = figures.draw("words", data_charts.bars, panels, columns=min(4, len(panels)))

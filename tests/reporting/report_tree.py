@@ -119,7 +119,8 @@ def write_corpus(root: Path) -> None:
         {"name": "duplicates", "in": 900, "out": 880, "drops": {"exact_duplicate": 20}},
         {"name": "captions", "in": 880, "out": 800, "drops": {"no_words": 50, "near_duplicate": 30}},
     ]
-    files.write_json(root / "data/corpus/funnel.json", {"steps": steps})
+    labelled = {"name": "not in a benchmark", "in": 120, "out": 119, "drops": {"leaked": 1}}
+    files.write_json(root / "data/corpus/funnel.json", {"steps": steps, "labelled": labelled})
     files.write_json(root / "data/corpus/leaks.json", {"toy-val": [], "toy-test": []})
     vocabulary = [
         {"word": "fish", "part": "noun", "documents": 400, "kept": True, "reason": ""},

@@ -122,6 +122,19 @@ def test_found_leaks_are_listed(project):
     assert "1 benchmark images were found" in table.caption
 
 
+def test_drops_after_the_download_are_listed_by_step(whole_project):
+    blocks = funnel.section(Sources(str(whole_project))).blocks
+    table = next(block for block in blocks if block.kind == "table")
+    assert [[cell.text for cell in row] for row in table.rows] == [
+        ["duplicates", "exact duplicate", "20", "2.2 %"],
+        ["captions", "no words", "50", "5.7 %"],
+        ["captions", "near duplicate", "30", "3.4 %"],
+    ]
+    figure = next(block for block in blocks if block.kind == "figure")
+    assert "From 1,000 URLs to 800 samples" in figure.caption
+    assert "119 of 120 labelled images" in figure.caption
+
+
 def test_the_ledger_is_counted_by_status_and_reason(whole_project):
     tables = [b for b in funnel.section(Sources(str(whole_project))).blocks if b.kind == "table"]
     rows = [[cell.text for cell in row] for row in tables[1].rows]
