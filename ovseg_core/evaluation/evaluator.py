@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ovseg_core import files
 from ovseg_core.evaluation import inference
-from ovseg_core.evaluation.benchmark import VOID, Benchmark, BenchmarkError
+from ovseg_core.evaluation.benchmark import VOID, Benchmark, BenchmarkError, classes_in
 from ovseg_core.evaluation.scoreboard import Scoreboard
 from ovseg_core.evaluation.settings import EvalSettings
 from ovseg_core.methods.registry import Method, Regions
@@ -25,6 +25,7 @@ class Scene:
     key: str
     image: np.ndarray  # (H, W, 3) uint8
     truth: np.ndarray  # (H, W) uint16
+    counted: np.ndarray  # the same, void where it is a class that is never asked for
 
 
 def plan(benchmark: Benchmark, batch_size: int) -> list[list[str]]:
@@ -68,20 +69,22 @@ class Evaluator:
 
     def _load(self, key: str) -> Scene:
         image = self.benchmark.image(key)
-        return Scene(key, image, self.benchmark.truth(key, image.shape[:2]))
+        truth = self.benchmark.truth(key, image.shape[:2])
+        return Scene(key, image, truth, self._restrict(truth, self.asked))
 
     def _read(self, scenes: Sequence[Scene], name: str) -> Scoreboard:
         settings = self.readings[name]
         board = Scoreboard.empty(len(self.benchmark.names), settings.max_proposals)
         images = inference.to_input([scene.image for scene in scenes], settings.short_side, self.device)
-        regions = inference.truth_regions([scene.truth for scene in scenes], images.shape[2:])
-        regions = regions.to(self.device)
-        given = settings.use_proposals == "ground_truth"
+        truths = [scene.truth for scene in scenes]
+        given, probed = settings.use_proposals == "ground_truth", name == self.main
+        if given or probed:
+            regions = inference.truth_regions(truths, images.shape[2:]).to(self.device)
         wanted = cast(Regions, regions if given else settings.use_proposals)
         scores = self._scores(images, settings, wanted)
         for scene, one in zip(scenes, scores, strict=True):
             self._count_pixels(board, scene, one)
-        if name == self.main:  # further readings of the same weights would only repeat it
+        if probed:  # further readings of the same weights would only repeat it
             pooled = scores if given else self._scores(images, settings, regions)
             self._count_regions(board, scenes, inference.region_scores(pooled, regions, self.asked))
         if settings.use_proposals == "predicted" and hasattr(self.method, "proposals"):
@@ -93,8 +96,7 @@ class Evaluator:
         return inference.class_scores(self.method, images, queries, regions, settings.centring)
 
     def _count_pixels(self, board: Scoreboard, scene: Scene, scores: Tensor) -> None:
-        truth = self._restrict(scene.truth, self.asked)  # what is never asked for is no mistake
-        size = truth.shape
+        truth, size = scene.counted, scene.truth.shape
         guess = inference.class_map(scores, size, self.asked)
         board.images += 1
         if scene.key in self.keep:
@@ -103,7 +105,7 @@ class Evaluator:
             board.held_out.update(guess, truth)
             return
         board.miou.update(guess, truth)
-        present = inference.region_labels(truth).tolist()
+        present = classes_in(truth)
         board.grounding.update(inference.class_map(scores, size, present), truth)
         if self.benchmark.background:
             objects = self.benchmark.foreground
@@ -111,12 +113,14 @@ class Evaluator:
             board.foreground.update(guess, self._restrict(truth, objects))
 
     def _restrict(self, truth: np.ndarray, classes: Sequence[int]) -> np.ndarray:
-        return np.where(np.isin(truth, list(classes)), truth, VOID)
+        wanted = np.zeros(VOID + 1, bool)
+        wanted[list(classes)] = True
+        return np.where(wanted[truth], truth, VOID).astype(np.uint16)
 
     def _count_regions(self, board: Scoreboard, scenes: Sequence[Scene], pooled: np.ndarray) -> None:
         for scene, rows in zip(scenes, pooled, strict=True):
             if scene.key not in self.benchmark.held_out:
-                labels = inference.region_labels(scene.truth)
+                labels = np.asarray(classes_in(scene.truth), np.int64)
                 board.probe.update(rows[: len(labels)], labels)
 
     def _count_proposals(self, board: Scoreboard, scenes: Sequence[Scene], proposals: Tensor) -> None:

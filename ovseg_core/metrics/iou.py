@@ -46,8 +46,8 @@ class MeanIoU:
         self.counts += np.bincount(pairs, minlength=num_classes**2).reshape(self.counts.shape)
 
     def merge(self, other: MeanIoU) -> None:
-        """Add what another worker counted."""
-        self.counts += other.counts
+        """Add what another worker counted. Arrays that Ray hands over are read-only: a new one is made."""
+        self.counts = self.counts + other.counts
 
     def iou(self) -> np.ndarray:
         """(C,) IoU in [0, 1]; NaN for a class in neither map."""

@@ -28,8 +28,8 @@ class RegionTop1:
 
     def merge(self, other: RegionTop1) -> None:
         """Add what another worker counted."""
-        self.hits += other.hits
-        self.regions += other.regions
+        self.hits = self.hits + other.hits
+        self.regions = self.regions + other.regions
 
     def compute(self, classes: Sequence[int]) -> float:
         """Top-1 in [0, 1] over the regions of some classes; NaN where there is none."""

@@ -44,17 +44,24 @@ class MaskRecall:
             self.covered += (best[:, None] >= self.thresholds).sum(0)
 
     def _best_iou(self, proposals: np.ndarray, truth: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        keep = truth != self.ignore_label
-        masks = proposals[:, keep].astype(np.float32)  # (N, P); sums below 2**24 pixels are exact
-        segments = (truth[keep] == labels[:, None]).astype(np.float32)  # (S, P)
-        shared = (segments @ masks.T).astype(np.float64)  # (S, N); in float32 7/10 is less than 0.7
-        union = segments.sum(1)[:, None] + masks.sum(1) - shared
-        return (shared / union).max(1)  # a segment has a pixel, so no union is empty
+        num_segments = len(labels)
+        # Each pixel's segment; then one slot for pixels of no segment and one for void.
+        slots = np.full(truth.shape, num_segments)
+        for index, label in enumerate(labels):
+            slots[truth == label] = index
+        slots[truth == self.ignore_label] = num_segments + 1
+        area = np.bincount(slots.ravel(), minlength=num_segments + 2)[:num_segments]
+        best = np.zeros(num_segments)
+        for mask in proposals:
+            inside = np.bincount(slots[mask], minlength=num_segments + 2)[: num_segments + 1]
+            shared = inside[:num_segments]
+            best = np.maximum(best, shared / (area + inside.sum() - shared))
+        return best
 
     def merge(self, other: MaskRecall) -> None:
         """Add what another worker counted."""
-        self.covered += other.covered
-        self.segments += other.segments
+        self.covered = self.covered + other.covered
+        self.segments = self.segments + other.segments
 
     def compute(self) -> dict[str, float]:
         """`recall_50`, `recall_70`, ... in [0, 1]; NaN where no image had a segment."""

@@ -63,9 +63,10 @@ class ColourMethod(nn.Module):
     def proposals(self, images: Tensor) -> Tensor:
         height, width = images.shape[2:]
         masks = torch.zeros(len(images), 4, height, width)
+        tops, lefts = (0, height // 2, height), (0, width // 2, width)
         for index in range(4):
-            top, left = index // 2 * height // 2, index % 2 * width // 2
-            masks[:, index, top : top + height // 2, left : left + width // 2] = 1
+            row, column = divmod(index, 2)
+            masks[:, index, tops[row] : tops[row + 1], lefts[column] : lefts[column + 1]] = 1
         return masks
 
 

@@ -102,3 +102,15 @@ def test_the_short_side_is_resized_and_colours_stay_in_range(short_side, size):
     assert batch.shape == (2, 3, *size)
     assert 0 <= batch.min() <= batch.max() <= 1
     assert batch.mean() == pytest.approx(image.mean() / 255, abs=0.01)
+
+
+def test_scores_that_are_no_numbers_are_refused():
+    queries = asked(["red"], ["blue"])
+    with pytest.raises(FloatingPointError, match="scores are not finite"):
+        inference.class_scores(ColourMethod(), torch.full((1, 3, 4, 4), torch.nan), queries, "none", 0.0)
+
+
+def test_the_first_of_equal_scores_wins_also_beyond_the_planes_of_one_round():
+    scores = torch.zeros(20, 2, 2)
+    scores[17, 0, 0] = scores[11, 0, 0] = scores[18, 1, 1] = 1
+    assert inference.class_map(scores, (2, 2), range(20)).tolist() == [[11, 0], [0, 18]]

@@ -49,6 +49,7 @@ def test_merged_parts_equal_one_pass():
     truths, guesses = rng.integers(0, 5, (2, 6, 7, 9))
     whole = counted(guesses, truths, 5)
     left, right = counted(guesses[:2], truths[:2], 5), counted(guesses[2:], truths[2:], 5)
+    left.counts.setflags(write=False)  # as it comes from another process
     left.merge(right)
     assert np.array_equal(left.counts, whole.counts)
     assert whole.counts.sum() == 6 * 7 * 9

@@ -1,0 +1,161 @@
+"""Images and names in; class maps, masks and pictures out."""
+
+import io
+import json
+import logging
+
+import numpy as np
+import pytest
+from colour_world import ColourMethod, paint
+from PIL import Image
+from tiny_model import WORDS, write_model
+
+from ovseg_core.evaluation.overlays import palette
+from ovseg_core.evaluation.predict import Prediction, Predictor
+from ovseg_core.masks import rle
+from ovseg_core.params import ParamError
+from ovseg_core.training.checkpoint import CheckpointError
+from pipelines.predict import list_images, output_names, parse_vocabulary, predict
+
+NAMES = ["red", "green", "blue"]
+SEEN = np.kron(np.array([[0, 1], [2, 2]]), np.ones((4, 6), int))  # 8 x 12 pixels
+IMAGE = paint(SEEN, NAMES)
+
+
+def test_labels_count_from_one_and_follow_the_order_of_the_names():
+    prediction = Predictor(ColourMethod(), [["blue"], ["white", "lime"], ["red"]])(IMAGE)
+    assert prediction.labels.dtype == np.uint16
+    assert np.array_equal(prediction.labels, np.array([3, 2, 1])[SEEN])
+    assert prediction.scores == pytest.approx({1: 1.0, 2: 1.0, 3: 1.0})  # the cosine of a colour with itself
+
+
+def test_what_the_background_names_win_is_zero():
+    prediction = Predictor(ColourMethod(), [["red"]], background=["blue", "green"])(IMAGE)
+    assert np.array_equal(prediction.labels, SEEN == 0)
+
+
+def test_coco_masks_hold_every_entry_that_occurs_and_no_background():
+    predictor = Predictor(ColourMethod(), [["red"], ["white"], ["lime", "green"]], background=["blue"])
+    masks = predictor.coco(predictor(IMAGE), "a.jpg")
+    assert [mask["category"] for mask in masks] == ["red", "lime"]
+    assert np.array_equal(rle.decode([mask["segmentation"] for mask in masks]), [SEEN == 0, SEEN == 1])
+    assert [mask["score"] for mask in masks] == [1.0, 1.0]
+    assert {mask["image"] for mask in masks} == {"a.jpg"}
+    assert predictor.coco(Prediction(np.zeros((2, 2), np.uint16), {0: 0.5}), "b.jpg") == []
+
+
+@pytest.mark.parametrize("size", [(8, 12), (1, 7), (301, 40), (30, 1500)])
+def test_images_of_any_size_get_maps_of_their_own_size(size):
+    image = np.zeros((*size, 3), np.uint8)
+    image[:, : size[1] // 2] = (255, 0, 0)
+    image[:, size[1] // 2 :] = (0, 0, 255)
+    labels = Predictor(ColourMethod(), [["red"], ["blue"]], short_side=16)(image).labels
+    assert labels.shape == size
+    assert (labels[:, : size[1] // 3] == 1).all()
+    assert (labels[:, -(size[1] // 3) :] == 2).all()
+
+
+def test_the_picture_has_the_colours_of_its_legend():
+    predictor = Predictor(ColourMethod(), [["red"], ["green"], ["blue"]])
+    drawn = predictor.draw(IMAGE, predictor(IMAGE))
+    width = 540  # 12 pixels x 45: enlarged to a short side of 360
+    assert drawn.shape[0] == 360
+    for colour in palette(3):
+        assert (drawn[:, width:] == colour).all(-1).sum() > 100  # a swatch for each
+    assert np.abs(drawn[300, 100].astype(int) - (0.62 * palette(3)[2] + 0.38 * IMAGE[6, 2])).max() <= 1
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return write_model(tmp_path_factory.mktemp("models") / "tiny/0", [*WORDS, "sofa"])
+
+
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for name, size in (("a.png", (40, 60)), ("b.jpg", (64, 33)), ("b.png", (20, 20))):
+        Image.fromarray(rng.integers(0, 256, (*size, 3), np.uint8)).save(folder / name)
+    (folder / "notes.txt").write_text("no image")
+    return folder
+
+
+def test_a_folder_with_bad_images_is_segmented_and_the_bad_ones_are_counted(model, photos, tmp_path, caplog):
+    (photos / "broken.jpg").write_bytes(b"<html>not found</html>")
+    (photos / "cut.png").write_bytes((photos / "a.png").read_bytes()[:200])
+    with caplog.at_level(logging.INFO):
+        report = predict(model, photos, ["red", "green, lime"], tmp_path / "out", threads=1)
+    assert report == {"images": 3, "drops": {"undecodable_image": 2}}
+    assert "broken.jpg left out" in caplog.text
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    stems = ["a", "b.jpg", "b.png"]  # two of one stem keep their suffix
+    assert names == {
+        "predictions.json",
+        "classes.json",
+        *(f"{s}.{k}.png" for s in stems for k in ("overlay", "classes")),
+    }
+    assert json.loads((tmp_path / "out/classes.json").read_text()) == {
+        "0": "background",
+        "1": "red",
+        "2": "green",
+    }
+    with Image.open(tmp_path / "out/b.jpg.classes.png") as image:
+        assert image.mode == "I;16"
+        assert image.size == (33, 64)
+        labels = np.asarray(image)
+    masks = [m for m in json.loads((tmp_path / "out/predictions.json").read_text()) if m["image"] == "b.jpg"]
+    decoded = rle.decode([mask["segmentation"] for mask in masks])
+    present = [{"red": 1, "green": 2}[mask["category"]] for mask in masks]
+    assert np.array_equal(decoded, [labels == label for label in present])
+    assert decoded.sum() == 33 * 64
+
+
+def test_the_same_input_gives_the_same_bytes(model, photos, tmp_path):
+    for out in ("one", "two"):
+        predict(model, photos / "a.png", ["red", "blue"], tmp_path / out, threads=1)
+    files = sorted(path.name for path in (tmp_path / "one").iterdir())
+    assert len(files) == 4
+    assert all((tmp_path / "one" / f).read_bytes() == (tmp_path / "two" / f).read_bytes() for f in files)
+
+
+def test_words_that_the_model_never_read_are_named(model, photos, tmp_path, caplog):
+    predict(model, photos / "a.png", ["red", "sofa, zeppelin"], tmp_path / "out", threads=1)
+    assert "'zeppelin': no caption that this model was trained on says so" in caplog.text
+    assert "'sofa'" not in caplog.text
+
+
+def test_a_vocabulary_comes_from_names_or_from_a_file(tmp_path):
+    path = tmp_path / "names.txt"
+    path.write_text("sofa, couch\n\nchair\nÜbersee-Straße\n", encoding="utf-8")
+    expected = [["sofa", "couch"], ["chair"], ["Übersee-Straße"]]
+    assert parse_vocabulary([str(path)]) == expected
+    assert parse_vocabulary(["sofa, couch", "chair", "Übersee-Straße"]) == expected
+    for wrong in ([], [""], ["dog", " , "]):
+        with pytest.raises(ParamError, match="--vocab"):
+            parse_vocabulary(wrong)
+
+
+def test_a_source_without_images_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere is missing; it has to be an image or a folder"):
+        list_images(tmp_path / "nowhere")
+    with pytest.raises(FileNotFoundError, match=r"holds no image; known suffixes: \.bmp"):
+        list_images(tmp_path)
+    assert output_names(["x/a.jpg", "x/a.png", "x/b.jpg"]) == ["a.jpg", "a.png", "b"]
+
+
+def test_a_folder_that_is_no_model_is_refused(photos, tmp_path):
+    with pytest.raises(CheckpointError, match=r"has no config\.json"):
+        predict(photos, photos, ["red"], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_grey_and_a_cmyk_image_are_images_too(model, tmp_path):
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    Image.new("L", (20, 20), 90).save(folder / "grey.png")
+    Image.new("CMYK", (20, 20), (10, 20, 30, 0)).save(folder / "print.jpg")
+    buffer = io.BytesIO()
+    Image.fromarray(np.full((20, 20), 40000, np.uint16)).save(buffer, "PNG")
+    (folder / "deep.png").write_bytes(buffer.getvalue())
+    assert predict(model, folder, ["red"], tmp_path / "out", threads=1) == {"images": 3, "drops": {}}
