@@ -107,7 +107,7 @@ def describe(model: Path | str, run: str) -> dict[str, Any]:
         "method": config["method"],
         "seed": config.get("seed"),
         "fingerprint": files.digest(files.join(model, "model.safetensors")),
-        "training": config.get("fingerprint"),  # of its data and settings
+        "corpus": config.get("corpus"),  # fingerprint of what it was trained on
     }
 
 

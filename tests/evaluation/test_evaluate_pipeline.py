@@ -71,7 +71,7 @@ def test_everything_that_a_number_depends_on_is_written_beside_it(project):
     out = run(project, log=project / "log.json")
     metrics = json.loads((out / "metrics.json").read_text())
     assert metrics["model"] | {"fingerprint": ""} == {
-        "run": "tiny", "method": "openseg", "seed": 0, "fingerprint": "", "training": None,
+        "run": "tiny", "method": "openseg", "seed": 0, "fingerprint": "", "corpus": "words and scenes",
     }  # fmt: skip
     protocol = metrics["protocol"]
     assert (protocol["images"], protocol["held_out_images"], protocol["classes"]) == (4, 1, 3)

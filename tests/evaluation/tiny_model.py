@@ -42,6 +42,7 @@ def write_model(folder, words=WORDS, seed=0):
         "model": {"image": IMAGE, "text": TEXT, "embed_dim": 16},
         "words": list(words),
         "seed": seed,
+        "corpus": "words and scenes",
         "size": 32,
     }
     torch.manual_seed(seed)
