@@ -1,0 +1,61 @@
+"""The baseline without grouping: whole images against whole captions, then text similarity per location.
+
+Shape letters: B images, T texts, D joint width, h x w locations.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from ovseg_core.losses import gather
+from ovseg_core.losses.contrastive import info_nce
+from ovseg_core.losses.words import word_id
+from ovseg_core.masks.pooling import match_size, pool
+from ovseg_core.methods.inference import dense_scores, region_scores
+from ovseg_core.methods.settings import ClipDenseSettings
+from ovseg_core.models.image_tower import ImageTower
+from ovseg_core.models.mask_proposer import SemanticHead
+from ovseg_core.models.settings import ModelSettings
+from ovseg_core.models.text_towers import build_text_tower, embed
+from ovseg_core.records import Batch
+
+
+class ClipDense(nn.Module):
+    """InfoNCE on the mean embedding of an image, read at each location as in CAM (Sec. 4.3)."""
+
+    Settings = ClipDenseSettings
+
+    def __init__(self, settings: ClipDenseSettings, model: ModelSettings, words: list[str]) -> None:
+        super().__init__()
+        self.settings = settings
+        self.image = ImageTower(model.image)
+        self.text = build_text_tower(model.text, words, model.embed_dim)
+        self.semantics = SemanticHead("conv", model.image.width, model.embed_dim)
+        self.log_temperature = nn.Parameter(torch.tensor(0.07).log())
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """`contrastive`."""
+        maps = batch.features or self.image.maps(batch.images)
+        images = self.semantics.dense(self.image(maps)).float().mean((2, 3))
+        said = [" ".join(words) for words in batch.words] if self.settings.text == "words" else batch.captions
+        texts = embed(self.text, said)
+        ids = torch.tensor([word_id(text) for text in said], device=images.device)
+        if self.settings.sync and gather.is_distributed():
+            images, texts, ids = (gather.gather_rows(rows)[0] for rows in (images, texts, ids))
+        same = ids[:, None] == ids if self.settings.mask_negatives else None
+        return {"contrastive": info_nce(images, texts, self.log_temperature.exp().clamp(min=0.01), same)}
+
+    forward = losses  # so that DDP can wrap it
+
+    def embed_text(self, texts: list[str]) -> Tensor:
+        """(T, D) embeddings of unit length."""
+        return embed(self.text, texts)
+
+    def score_maps(
+        self, images: Tensor, text_embeddings: Tensor, regions: "str | Tensor" = "predicted"
+    ) -> Tensor:
+        """(B, T, h, w) cosines per location, or over given (B, M, H, W) masks; it predicts none itself."""
+        features = self.semantics.dense(self.image(self.image.maps(images)))
+        if isinstance(regions, str):
+            return dense_scores(features, text_embeddings)
+        z = pool(features, match_size(regions, like=features))
+        return region_scores(z, regions, text_embeddings)

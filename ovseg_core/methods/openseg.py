@@ -1,0 +1,101 @@
+"""OpenSeg (Ghiasi et al., arXiv:2112.12143): masks first, then words aligned to masks.
+
+Shape letters: B images, N regions, T texts, D joint width, h x w locations at the stride of the finest level.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ovseg_core.losses import gather
+from ovseg_core.losses.dice import best_match_dice
+from ovseg_core.losses.grounding import grounding, word_scores, word_to_image
+from ovseg_core.masks.clustering import grid_regions, kmeans_regions
+from ovseg_core.masks.pooling import match_size
+from ovseg_core.methods.inference import dense_scores, region_scores
+from ovseg_core.methods.settings import OpenSegSettings
+from ovseg_core.methods.words import embed_words
+from ovseg_core.models.fpn import upsample
+from ovseg_core.models.image_tower import ImageTower
+from ovseg_core.models.mask_proposer import MaskProposer, SemanticHead
+from ovseg_core.models.settings import ModelSettings
+from ovseg_core.models.text_towers import build_text_tower, embed
+from ovseg_core.records import Batch
+
+
+class OpenSeg(nn.Module):
+    """L = L_G + alpha L_S (Eq. 5), read by Eq. 6."""
+
+    Settings = OpenSegSettings
+
+    def __init__(self, settings: OpenSegSettings, model: ModelSettings, words: list[str]) -> None:
+        super().__init__()
+        self.settings = settings
+        width = model.image.width
+        self.image = ImageTower(model.image)
+        self.text = build_text_tower(model.text, words, model.embed_dim)
+        self.semantics = SemanticHead(settings.head, width, model.embed_dim)
+        self.proposer = None
+        if settings.regions == "learnt":
+            self.proposer = MaskProposer(width, settings.num_regions, settings.layers, settings.positions)
+        self.log_temperature = nn.Parameter(torch.tensor(0.07).log())  # tau, Eq. 2
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """`grounding`, and with learnt masks `mask` (times alpha); `word` where its weight is set."""
+        maps = batch.features or self.image.maps(batch.images)
+        features = self.image(maps)
+        losses = {}
+        if self.proposer is None:
+            regions = self._fixed_regions(maps, features)
+        else:
+            logits, _ = self.proposer(features)
+            regions = logits.sigmoid()
+            losses["mask"] = self.settings.alpha * best_match_dice(logits, batch.masks, batch.num_masks)
+        return losses | self._word_losses(self.semantics.regions(features, regions), batch)
+
+    forward = losses  # so that DDP can wrap it
+
+    def embed_text(self, texts: list[str]) -> Tensor:
+        """(T, D) embeddings of unit length."""
+        return embed(self.text, texts)
+
+    def proposals(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) -> (B, N, h, w) mask probabilities."""
+        maps = self.image.maps(images)
+        return self._regions(maps, self.image(maps))
+
+    def score_maps(
+        self, images: Tensor, text_embeddings: Tensor, regions: "str | Tensor" = "predicted"
+    ) -> Tensor:
+        """(B, T, h, w) scores: predicted masks, per location (`none`), or given (B, M, H, W) masks."""
+        maps = self.image.maps(images)
+        features = self.image(maps)
+        if isinstance(regions, str) and regions == "none":
+            return dense_scores(self.semantics.dense(features), text_embeddings)
+        masks = self._regions(maps, features) if isinstance(regions, str) else regions
+        z = self.semantics.regions(features, match_size(masks, like=features))
+        return region_scores(z, masks, text_embeddings)
+
+    def _regions(self, maps: Sequence[Tensor], features: Tensor) -> Tensor:
+        if self.proposer is None:
+            return self._fixed_regions(maps, features)
+        return self.proposer(features)[0].float().sigmoid()
+
+    def _fixed_regions(self, maps: Sequence[Tensor], features: Tensor) -> Tensor:
+        height, width = features.shape[-2:]
+        if self.settings.regions == "grid":
+            side = int(self.settings.num_regions**0.5)
+            return grid_regions(len(features), side, height, width, features.device)
+        return kmeans_regions(upsample(maps[-1].float(), (height, width)), self.settings.num_regions)
+
+    def _word_losses(self, regions: Tensor, batch: Batch) -> dict[str, Tensor]:
+        words = embed_words(self.text, batch, self.settings.kp)
+        if self.settings.sync and gather.is_distributed():
+            regions, words = gather.gather_rows(regions.float())[0], words.gathered()
+        temperature = self.log_temperature.exp().clamp(min=0.01)  # CLIP's bound
+        scores = word_scores(regions, words.embeddings, self.settings.region_temperature or temperature)
+        losses = {"grounding": grounding(scores, words, temperature, self.settings.mask_negatives)}
+        if self.settings.word_weight:
+            losses["word"] = self.settings.word_weight * word_to_image(scores, words, temperature)
+        return losses

@@ -1,0 +1,80 @@
+"""Sections `methods.<name>` of params.yaml. No torch here: checking parameters stays cheap."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ovseg_core.params import check
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenSegSettings:
+    """Section `methods.openseg`; symbols and equations as in the paper."""
+
+    regions: Literal["learnt", "grid", "kmeans"]  # learnt masks, or regions that need no training
+    num_regions: int  # N queries (128 in the paper), or clusters; a grid has the largest square below it
+    layers: int  # T rounds of cross-attention
+    positions: int  # side of the map that position embeddings are learnt for
+    head: Literal["conv", "mlp"]  # F_z from convolutions and pooled, or F pooled and then mapped
+    alpha: float  # weight of L_S, Eq. 5; 0 leaves masks to the grounding loss (Table 8)
+    kp: float  # probability to keep a word of a caption (App. H)
+    sync: bool  # contrast over the batch of all workers (App. F)
+    region_temperature: float | None  # softmax over regions, Eq. 3; null: the learnt tau, as in the paper
+    mask_negatives: bool  # images that a caption describes too are no negatives of it
+    word_weight: float  # of a word-to-image InfoNCE beside L_G; 0 in the paper
+
+    def __post_init__(self) -> None:
+        key = "methods.openseg"
+        for name in ("num_regions", "layers", "positions"):
+            check(getattr(self, name) > 0, f"{key}.{name}", getattr(self, name), "at least 1")
+        for name in ("alpha", "word_weight"):
+            check(getattr(self, name) >= 0, f"{key}.{name}", getattr(self, name), "at least 0")
+        check(0 < self.kp <= 1, f"{key}.kp", self.kp, "above 0, up to 1 (keeps every word)")
+        temperature = self.region_temperature
+        check(
+            temperature is None or temperature > 0,
+            f"{key}.region_temperature",
+            temperature,
+            "above 0, or null",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskModelSettings:
+    """Section `methods.masks`: L_S alone, the teacher of Sec. 3.3."""
+
+    num_regions: int
+    layers: int
+    positions: int
+    quality_weight: float  # of a loss that teaches it to score its masks; 0: the mean confidence is the score
+
+    def __post_init__(self) -> None:
+        for name in ("num_regions", "layers", "positions"):
+            check(getattr(self, name) > 0, f"methods.masks.{name}", getattr(self, name), "at least 1")
+        check(self.quality_weight >= 0, "methods.masks.quality_weight", self.quality_weight, "at least 0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipDenseSettings:
+    """Section `methods.clip_dense`: contrast of whole images and captions, read per location."""
+
+    text: Literal["caption", "words"]  # the caption as it stands, or its curated words in a row
+    sync: bool
+    mask_negatives: bool  # two images with the same text are no negatives of each other
+
+
+@dataclass(frozen=True, kw_only=True)
+class LSegSettings:
+    """Section `methods.lseg`: per-pixel cross-entropy to class names, on labelled data."""
+
+    temperature: float  # of the cosines
+
+    def __post_init__(self) -> None:
+        check(self.temperature > 0, "methods.lseg.temperature", self.temperature, "above 0; LSeg takes 0.07")
+
+
+METHOD_SETTINGS: dict[str, type] = {
+    "openseg": OpenSegSettings,
+    "masks": MaskModelSettings,
+    "clip_dense": ClipDenseSettings,
+    "lseg": LSegSettings,
+}

@@ -1,0 +1,65 @@
+"""Region-image cross-attention: learnt queries that turn into masks (OpenSeg, Sec. 3.1 and App. C).
+
+Shape letters: B images, N queries, D width, h x w locations.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class CrossAttention(nn.Module):
+    """One round q^(t) -> q^(t+1): attention from queries to locations, then an MLP; both residual.
+
+    No self-attention among queries: it does not help (App. C).
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
+        self.query, self.out = nn.Linear(width, width), nn.Linear(width, width)
+        self.key_value = nn.Linear(width, 2 * width)
+        self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+
+    def forward(self, queries: Tensor, locations: Tensor) -> Tensor:
+        """(B, N, D) queries and (B, hw, D) locations -> (B, N, D)."""
+        split = lambda x: x.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # noqa: E731
+        key, value = self.key_value(locations).chunk(2, -1)
+        q = split(self.query(self.norms[0](queries)))
+        attended = F.scaled_dot_product_attention(q, split(key), split(value))
+        queries = queries + self.out(attended.transpose(1, 2).flatten(2))
+        return queries + self.mlp(self.norms[1](queries))
+
+
+class MaskQueries(nn.Module):
+    """Learnt position embeddings and queries; mask logits are dot(q, F_s + PE).
+
+    Positions are learnt for a `positions` x `positions` map and interpolated for others.
+    """
+
+    def __init__(self, num_queries: int, width: int, layers: int, positions: int) -> None:
+        super().__init__()
+        self.queries = nn.Parameter(torch.randn(num_queries, width))
+        self.positions = nn.Parameter(torch.randn(1, width, positions, positions) * 0.02)
+        self.layers = nn.ModuleList(CrossAttention(width, heads=max(1, width // 32)) for _ in range(layers))
+        self.norm = nn.LayerNorm(width)
+        self.to_mask = nn.Linear(width, width)
+
+    def position_embedding(self, height: int, width: int) -> Tensor:
+        """(1, D, height, width)."""
+        if self.positions.shape[-2:] == (height, width):
+            return self.positions
+        return F.interpolate(self.positions, (height, width), mode="bicubic", align_corners=False)
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """F_s, (B, D, h, w) -> mask logits (B, N, h, w) and the queries behind them (B, N, D)."""
+        located = features + self.position_embedding(*features.shape[-2:])
+        flat = located.flatten(2).transpose(1, 2)
+        queries = self.queries.expand(len(features), -1, -1)
+        for layer in self.layers:
+            queries = layer(queries, flat)
+        queries = self.norm(queries)
+        # divided by the root of the width, so that masks start undecided instead of saturated
+        logits = self.to_mask(queries) @ flat.transpose(1, 2) / flat.shape[-1] ** 0.5
+        return logits.unflatten(2, features.shape[-2:]), queries

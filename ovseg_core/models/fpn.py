@@ -1,0 +1,53 @@
+"""Feature pyramid, summed into its finest level (OpenSeg Sec. 3.1, 4.1), and the heads on top of it."""
+
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ovseg_core.models.blocks import ChannelNorm
+
+
+class FPN(nn.Module):
+    """Lateral 1x1 convolutions, top-down sums, 3x3 smoothing (arXiv:1612.03144); the levels summed at P2."""
+
+    def __init__(self, channels: list[int], width: int) -> None:
+        super().__init__()
+        self.lateral = nn.ModuleList(nn.Conv2d(c, width, 1) for c in channels)
+        self.smooth = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for _ in channels)
+
+    def forward(self, maps: list[Tensor]) -> Tensor:
+        """Maps of rising stride, [(B, C_l, h_l, w_l)] -> (B, width, h, w) at the size of the first."""
+        size = maps[0].shape[-2:]
+        top = self.lateral[-1](maps[-1])
+        fused = upsample(self.smooth[-1](top), size)
+        for lateral, smooth, level in zip(
+            reversed(self.lateral[:-1]), reversed(self.smooth[:-1]), reversed(maps[:-1]), strict=True
+        ):
+            top = lateral(level) + upsample(top, level.shape[-2:])
+            fused = fused + upsample(smooth(top), size)
+        return fused
+
+
+class Head(nn.Module):
+    """A fully connected layer per location, then three 3x3 convolutions (Sec. 4.1), the last one linear."""
+
+    def __init__(self, inputs: int, width: int, outputs: int) -> None:
+        super().__init__()
+        self.fc = nn.Conv2d(inputs, width, 1)
+        sizes = [width, width, width, outputs]
+        self.convs = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in pairwise(sizes))
+        self.norms = nn.ModuleList(ChannelNorm(width) for _ in range(3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, inputs, h, w) -> (B, outputs, h, w)."""
+        x = self.fc(x)
+        for norm, conv in zip(self.norms, self.convs, strict=True):
+            x = conv(torch.relu(norm(x)))
+        return x
+
+
+def upsample(x: Tensor, size: tuple[int, ...] | torch.Size) -> Tensor:
+    """Bilinear, or as it is where the size is right already."""
+    return x if x.shape[-2:] == size else F.interpolate(x, tuple(size), mode="bilinear", align_corners=False)

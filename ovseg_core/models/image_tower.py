@@ -1,0 +1,66 @@
+"""Pixels (or cached maps of a frozen backbone) to one feature map F.
+
+Shape letters: B images, H x W pixels, D pyramid width, h x w locations.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ovseg_core.models.backbones import build_backbone
+from ovseg_core.models.fpn import FPN
+from ovseg_core.models.settings import ImageSettings
+
+NORMALIZE = {
+    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "half": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),  # x / 127.5 - 1 of bytes
+}
+
+
+class ImageTower(nn.Module):
+    """Backbone and feature pyramid."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, settings: ImageSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        self.backbone, channels = build_backbone(settings)
+        self.backbone.requires_grad_(not settings.frozen)
+        self.fpn = FPN(channels, settings.width)
+        mean, deviation = NORMALIZE[settings.normalize]
+        self.register_buffer("mean", torch.tensor(mean)[:, None, None], persistent=False)
+        self.register_buffer("deviation", torch.tensor(deviation)[:, None, None], persistent=False)
+        self.train()
+
+    def train(self, mode: bool = True) -> "ImageTower":
+        """A frozen backbone stays in evaluation; `frozen_norm` keeps batch norms there."""
+        super().train(mode)
+        if self.settings.frozen:
+            self.backbone.eval()
+        if self.settings.frozen_norm:
+            for module in self.backbone.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    module.eval()
+        return self
+
+    def maps(self, images: Tensor) -> list[Tensor]:
+        """(B, 3, H, W) images in [0, 1] -> backbone maps, finest first."""
+        pixels = ((images - self.mean) / self.deviation).contiguous(memory_format=torch.channels_last)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.settings.frozen):
+            return list(self.backbone(pixels))
+
+    @torch.no_grad()
+    def frozen_maps(self, images: Tensor) -> list[Tensor]:
+        """What the `features` stage caches and a batch carries as `features`; only of a frozen backbone."""
+        if not self.settings.frozen:
+            raise ValueError("model.image.frozen is False: maps of a backbone that trains cannot be cached")
+        return self.maps(images)
+
+    def forward(self, maps: Sequence[Tensor]) -> Tensor:
+        """Backbone maps, fresh or cached -> F, (B, D, h, w) at the stride of the first level."""
+        # cached maps are stored in half precision; outside autocast the pyramid wants its own type
+        dtype = next(self.fpn.parameters()).dtype
+        return self.fpn([level.to(dtype) for level in maps])
