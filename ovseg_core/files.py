@@ -104,6 +104,20 @@ def remove(path: Path | str) -> None:
         system.rm(full)
 
 
+def remove_folder(folder: Path | str) -> None:
+    """Delete a folder and all it holds, if it is there."""
+    system, full = fsspec.core.url_to_fs(str(folder))
+    with suppress(FileNotFoundError):
+        system.rm(full, recursive=True)
+
+
+def copy_folder(source: Path | str, target: Path | str) -> None:
+    """Copy every file below `source` to the same place below `target`; either may be a URL."""
+    system, full = fsspec.core.url_to_fs(str(source))
+    for path in sorted(system.find(full)):
+        write_bytes(join(target, path.removeprefix(full).lstrip("/")), system.cat_file(path))
+
+
 def sweep(folder: Path | str) -> None:
     """Delete what a killed process left half written."""
     system, full = fsspec.core.url_to_fs(str(folder))

@@ -131,12 +131,19 @@ def decode_sample(raw: dict[str, Any]) -> Sample:
     return Sample(key=raw["__key__"], image=image, caption=caption, segments=segments)
 
 
-def decode_segments(raw: dict[str, Any], size: tuple[int, int]) -> Segments:
-    """The `{key}.png` (16-bit segment ids) and the `segments` names of `{key}.json`."""
-    with Image.open(io.BytesIO(raw["png"])) as mask:
-        ids = np.asarray(mask).astype(np.uint16)
-    names = [str(name) for name in json.loads(raw["json"])["segments"]]
-    if ids.shape != size:
+def decode_segments(raw: dict[str, Any], size: tuple[int, int] | None) -> Segments:
+    """The `{key}.png` (16-bit segment ids) and the `segments` names of `{key}.json`; `size` of the image, if known.
+
+    Raises:
+        BadSample: when they cannot be decoded, or do not fit the image or each other.
+    """
+    try:
+        with Image.open(io.BytesIO(raw["png"])) as mask:
+            ids = np.asarray(mask).astype(np.uint16)
+        names = [str(name) for name in json.loads(raw["json"])["segments"]]
+    except (Image.DecompressionBombError, OSError, ValueError, KeyError, TypeError, SyntaxError) as error:
+        raise BadSample("undecodable_mask", f"{raw['__key__']}: {error}") from error
+    if size is not None and ids.shape != size:
         raise BadSample("mask_size_mismatch", f"{raw['__key__']}: mask {ids.shape}, image {size}")
     if ids.max(initial=0) > len(names):
         raise BadSample("unknown_segment", f"{raw['__key__']}: id {ids.max()} of {len(names)} segments")

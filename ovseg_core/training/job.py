@@ -61,10 +61,10 @@ def run_job(job: Job, worker: Worker) -> None:
 
 
 def fix_threads(threads: int) -> None:
-    """One number of threads and deterministic kernels, so that sums are added in the same order every time."""
+    """A set number of threads and deterministic kernels, so that sums are added in the same order."""
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # only costs time here
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs time
 
 
 def make_loader(

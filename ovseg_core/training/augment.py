@@ -1,0 +1,84 @@
+"""One random view of an image and its masks: scale jitter, crop or reflected border, flip.
+
+Shape letters: H, W the stored image; S the side of the view; M masks. Every choice is drawn from the
+generator that is handed in, which the loader seeds with (seed, position, sample key).
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from ovseg_core.training.settings import DataSettings
+
+
+@dataclass(frozen=True)
+class View:
+    """Where the view lies: the image resized to (height, width), (S, S) pixels read from (top, left).
+
+    What lies outside of the image is its reflection, in masks too, so that no part of a view is empty.
+    """
+
+    height: int
+    width: int
+    top: int  # may be negative
+    left: int
+    side: int
+    flipped: bool
+
+    def image(self, image: np.ndarray) -> np.ndarray:
+        """(H, W, 3) uint8 -> (S, S, 3) uint8."""
+        if image.shape[:2] != (self.height, self.width):
+            shrinks = self.height * self.width < image.shape[0] * image.shape[1]
+            method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+            image = cv2.resize(image, (self.width, self.height), interpolation=method)
+        rows, columns = self._rows(1), self._columns(1)
+        return image.take(rows, axis=0).take(columns, axis=1)
+
+    def masks(self, masks: np.ndarray, stride: int) -> np.ndarray:
+        """(M, H, W) bool or integer -> (M, S/stride, S/stride): the value at the centre of each cell."""
+        rows = (self._rows(stride) + 0.5) * (masks.shape[1] / self.height)
+        columns = (self._columns(stride) + 0.5) * (masks.shape[2] / self.width)
+        return masks[:, rows.astype(int)[:, None], columns.astype(int)]
+
+    def _rows(self, stride: int) -> np.ndarray:
+        return _reflect(np.arange(stride // 2, self.side, stride) + self.top, self.height)
+
+    def _columns(self, stride: int) -> np.ndarray:
+        centres = np.arange(stride // 2, self.side, stride)
+        if self.flipped:
+            centres = self.side - 1 - centres
+        return _reflect(centres + self.left, self.width)
+
+
+def draw_view(height: int, width: int, settings: DataSettings, random: np.random.Generator) -> View:
+    """A random view of an (height, width) image; at scale 1 its shorter side fits the view exactly."""
+    low, high = settings.scale_jitter
+    scale = settings.size / min(height, width) * random.uniform(low, high)
+    scaled_height, scaled_width = max(1, round(height * scale)), max(1, round(width * scale))
+    return View(
+        height=scaled_height,
+        width=scaled_width,
+        top=_offset(scaled_height, settings.size, random),
+        left=_offset(scaled_width, settings.size, random),
+        side=settings.size,
+        flipped=settings.flip and bool(random.random() < 0.5),
+    )
+
+
+def whole_view(settings: DataSettings, random: np.random.Generator) -> View:
+    """The whole image squeezed into the square, perhaps flipped: what cached maps of a backbone show."""
+    flipped = settings.flip and bool(random.random() < 0.5)
+    return View(settings.size, settings.size, 0, 0, settings.size, flipped)
+
+
+def _offset(length: int, side: int, random: np.random.Generator) -> int:
+    room = length - side
+    return int(random.integers(0, room + 1)) if room >= 0 else -int(random.integers(0, 1 - room))
+
+
+def _reflect(places: np.ndarray, length: int) -> np.ndarray:
+    """Coordinates outside of [0, length) folded back, the border pixel not repeated."""
+    period = max(2 * (length - 1), 1)
+    places = np.abs(places) % period
+    return np.minimum(places, period - places) if length > 1 else np.zeros_like(places)

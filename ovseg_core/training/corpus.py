@@ -1,0 +1,92 @@
+"""What the curation kept, as the trainer samples it: one table per stream, and the vocabulary."""
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ovseg_core import files, shards
+from ovseg_core.params import ParamError
+from ovseg_core.training.settings import DataSettings
+
+
+@dataclass(frozen=True)
+class DataFolders:
+    """Where the stages before training left their files; `root` is a folder or an fsspec URL."""
+
+    root: str
+
+    def __getitem__(self, name: str) -> str:
+        return files.join(self.root, name)
+
+
+@dataclass(frozen=True)
+class Stream:
+    """The samples of one kind, labelled or captioned, in the order of the corpus."""
+
+    labelled: bool
+    keys: pa.Array  # (n,) strings
+    rows: np.ndarray  # (n,) row of each sample in its shard
+    words: pa.Array  # (n,) lists of strings
+    shards: list[str]  # paths without suffix
+    shard_of: np.ndarray  # (n,) index into `shards`
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+
+def read_streams(folders: DataFolders, settings: DataSettings) -> dict[bool, Stream]:
+    """The streams that a batch draws from, by `labelled`.
+
+    Raises:
+        ParamError: when a share of the batch has no samples to fill it.
+    """
+    path = files.join(folders["corpus"], "samples.parquet")
+    table = shards.read_table(path)
+    share = settings.labelled_share
+    wanted = {True: share, False: 1 - share}
+    streams = {labelled: _stream(table, labelled, folders) for labelled, part in wanted.items() if part > 0}
+    for labelled, stream in streams.items():
+        if not len(stream):
+            kind = "labelled" if labelled else "caption-only"
+            raise ParamError(
+                f"data.labelled is {settings.labelled} and data.captioned is {settings.captioned}, so "
+                f"{wanted[labelled]:.0%} of a batch are {kind} images, but {path} has none"
+            )
+    return streams
+
+
+def _stream(table: pa.Table, labelled: bool, folders: DataFolders) -> Stream:
+    rows = table.filter(pc.equal(table["labelled"], labelled)).combine_chunks()
+    names, shard_of = np.unique(rows["shard"].to_numpy(zero_copy_only=False).astype(str), return_inverse=True)
+    folder = folders["labelled" if labelled else "shards"]
+    return Stream(
+        labelled=labelled,
+        keys=_whole(rows["key"]),
+        rows=rows["row"].to_numpy(),
+        words=_whole(rows["words"]),
+        shards=[files.join(folder, name) for name in names],
+        shard_of=shard_of,
+    )
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    array = column.combine_chunks()
+    return array.chunk(0) if isinstance(array, pa.ChunkedArray) else array
+
+
+def read_words(folders: DataFolders) -> list[str]:
+    """The kept words and phrases of the vocabulary, each once, sorted."""
+    table = shards.read_table(files.join(folders["corpus"], "vocabulary.parquet"), columns=["word", "kept"])
+    return sorted(set(table.filter(table["kept"])["word"].to_pylist()))
+
+
+def read_label_names(stream: Stream) -> list[str]:
+    """Every class name of the labelled stream, sorted. Reads all of its shards: only for methods that ask."""
+    names: set[str] = set()
+    for shard in stream.shards:
+        for raw in shards.read_tar(shard + ".tar"):
+            names |= {str(name) for name in json.loads(raw.get("json", b"{}")).get("segments", [])}
+    return sorted(names - {""})

@@ -1,0 +1,144 @@
+"""Batches of the plan, read and decoded in the background a few steps ahead."""
+
+import queue
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from ovseg_core.records import BadSample, Batch
+from ovseg_core.training.corpus import Stream
+from ovseg_core.training.plan import StreamPlan, positions, seed_of
+from ovseg_core.training.samples import Prepared, collate, prepare
+from ovseg_core.training.settings import DataSettings
+from ovseg_core.training.shard_cache import ShardCache
+
+AHEAD = 4  # batches that wait ready-made
+
+
+class UnusableData(Exception):
+    """No sample can be used, or more than `data.max_bad` of them cannot."""
+
+
+@dataclass
+class Loaded:
+    """One part of a step, with the samples that could not be used, by reason."""
+
+    batch: Batch
+    drops: Counter[str] = field(default_factory=Counter)
+
+
+class StreamReader:
+    """Prepared samples of one stream, by position in its plan."""
+
+    def __init__(
+        self, stream: Stream, plan: StreamPlan, settings: DataSettings, seed: int, cache: ShardCache
+    ) -> None:
+        self.stream, self.plan, self.settings, self.cache = stream, plan, settings, cache
+        self.seed = (seed, int(stream.labelled))
+        self._window: tuple[int, int] | None = None
+
+    def move_to(self, position: int) -> None:
+        """Have the shards of this position's window in memory, and those of the next one on their way."""
+        window = self.plan.window_at(position)
+        if window != self._window:
+            epoch, number = self._window = window
+            numbers = [*self.plan.shards_in(epoch, number), *self.plan.shards_in(epoch, number + 1)]
+            self.cache.want(self.stream.shards[n] for n in dict.fromkeys(numbers))
+
+    def read(self, position: int) -> tuple[Prepared, str]:
+        """The sample at `position` and "", or the next usable one of the plan and why the first was not.
+
+        Raises:
+            UnusableData: when a whole epoch of samples is unusable.
+        """
+        reason = ""
+        for place in range(position, position + self.plan.per_epoch):
+            try:
+                return self._prepare(place), reason
+            except BadSample as error:
+                reason = reason or error.reason
+        raise UnusableData(f"no sample of {self.stream.shards[0]} and its like can be used: {reason}")
+
+    def _prepare(self, position: int) -> Prepared:
+        index = self.plan.sample(position)
+        shard = self.cache.get(self.stream.shards[self.stream.shard_of[index]])
+        key, words = self.stream.keys[index].as_py(), self.stream.words[index].as_py()
+        seed = (*self.seed, position)
+        return prepare(shard, key, int(self.stream.rows[index]), words, self.settings, seed)
+
+
+class Loader:
+    """The batches of one worker: a set share from the labelled stream, the rest from the captioned one."""
+
+    def __init__(
+        self, readers: dict[bool, StreamReader], part_size: int, label_names: list[str], seed: tuple[int, ...]
+    ) -> None:
+        self.readers, self.part_size, self.label_names, self.seed = readers, part_size, label_names, seed
+        self.settings: DataSettings = next(iter(readers.values())).settings
+
+    def load(self, part: int, threads: ThreadPoolExecutor) -> Loaded:
+        """The batch of one forward pass. Nothing in it depends on the parts before or on the threads."""
+        labelled, captioned = positions(part, self.part_size, self.settings.labelled_share)
+        visits = [(self.readers[True], p) for p in labelled] + [(self.readers[False], p) for p in captioned]
+        for places, kind in ((labelled, True), (captioned, False)):
+            if places:
+                self.readers[kind].move_to(places[0])
+        count = self.settings.threads
+        slices = [visits[i::count] for i in range(count)]
+        done = list(threads.map(lambda some: [reader.read(p) for reader, p in some], slices))
+        read = [done[i % count][i // count] for i in range(len(visits))]
+        batch = collate(
+            [sample for sample, _ in read], self.label_names, self.settings, seed_of(*self.seed, part)
+        )
+        return Loaded(batch, Counter(reason for _, reason in read if reason))
+
+    def batches(self, first: int, last: int) -> Iterator[Loaded]:
+        """Parts `first` to `last - 1`, prepared up to AHEAD parts in advance."""
+        with ThreadPoolExecutor(self.settings.threads, "decode") as threads:
+            yield from in_background(lambda: (self.load(part, threads) for part in range(first, last)))
+
+    def close(self) -> None:
+        """Stop loading shards."""
+        for reader in self.readers.values():
+            reader.cache.close()
+
+
+def in_background(make: Callable[[], Iterator[Any]]) -> Iterator[Any]:
+    """The items of an iterator, made in a thread up to AHEAD items in advance; its errors are raised here."""
+    ready: queue.Queue[tuple[str, Any]] = queue.Queue(AHEAD)
+    stopped = threading.Event()
+
+    def put(kind: str, content: Any) -> bool:
+        while not stopped.is_set():
+            try:
+                ready.put((kind, content), timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def work() -> None:
+        try:
+            for item in make():
+                if not put("item", item):
+                    return
+            put("end", None)
+        except BaseException as error:  # handed to the consumer, whatever it is
+            put("error", error)
+
+    thread = threading.Thread(target=work, name="loader", daemon=True)
+    thread.start()
+    try:
+        while True:
+            kind, content = ready.get()
+            if kind == "error":
+                raise content
+            if kind == "end":
+                return
+            yield content
+    finally:
+        stopped.set()
+        thread.join()

@@ -1,0 +1,282 @@
+import io
+import itertools
+import shutil
+import tarfile
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+from safetensors.torch import save_file
+from tiny_data import jpeg, make_corpus, scene
+from training_sections import data_settings
+
+from ovseg_core import shards
+from ovseg_core.masks import rle
+from ovseg_core.params import ParamError
+from ovseg_core.training.corpus import DataFolders, read_label_names, read_streams, read_words
+from ovseg_core.training.loader import Loader, StreamReader, UnusableData, in_background
+from ovseg_core.training.plan import StreamPlan
+from ovseg_core.training.samples import _draw_caption, collate, prepare
+from ovseg_core.training.shard_cache import PseudoMasks, ShardCache, load_shard
+
+PLAIN = {"scale_jitter": (1.0, 1.0), "flip": False}
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    return make_corpus(tmp_path_factory.mktemp("corpus"), captioned=[8, 8, 6], labelled=[5, 5])
+
+
+def loader(root, part_size=8, rank=0, world=1, features=None, names=(), **changes) -> Loader:
+    settings, folders = data_settings(**changes), DataFolders(str(root))
+    readers = {}
+    for labelled, stream in read_streams(folders, settings).items():
+        pseudo = None if labelled or not settings.pseudo else f"{root}/pseudo/{settings.pseudo}"
+        plan = StreamPlan(stream.shard_of, (0, int(labelled)), rank, world, settings.window)
+        readers[labelled] = StreamReader(stream, plan, settings, 0, ShardCache(pseudo, features))
+    return Loader(readers, part_size, list(names), (0, rank))
+
+
+def parts(made: Loader, first: int, last: int) -> list:
+    found = list(made.batches(first, last))
+    made.close()
+    return found
+
+
+def number_of(key: str, captioned=(8, 8, 6)) -> int:
+    """The scene that `make_corpus` drew for a key."""
+    shard, row = key[:5], int(key[5:])
+    return (
+        sum(captioned) + int(shard[1:]) * 5 + row if shard[0] == "L" else sum(captioned[: int(shard)]) + row
+    )
+
+
+def test_a_batch_shows_what_the_shards_hold(corpus):
+    batch = parts(loader(corpus, **PLAIN), 0, 1)[0].batch
+    assert [key[0] == "L" for key in batch.keys] == [True] * 4 + [False] * 4
+    assert batch.images.shape == (8, 3, 32, 32)
+    assert batch.images.dtype == torch.uint8
+    assert batch.images.is_contiguous(memory_format=torch.channels_last)
+    assert batch.num_masks.tolist() == [1] * 8
+    for row, key in enumerate(batch.keys):
+        image, mask, name = scene(number_of(key))
+        stored = shards.decode_image(jpeg(image))
+        assert (batch.images[row].permute(1, 2, 0).numpy() == stored).all()
+        assert (batch.masks[row, 0].numpy() == mask[2::4, 2::4]).all()
+        assert batch.captions[row] == f"a {name} square"
+        assert batch.words[row] == [name, "square"]
+
+
+def test_a_flipped_image_has_flipped_masks(corpus):
+    plain = parts(loader(corpus, **PLAIN), 0, 2)
+    flipped = parts(loader(corpus, scale_jitter=(1.0, 1.0), flip=True), 0, 2)
+    seen = set()
+    for a, b in zip(plain, flipped, strict=True):
+        assert a.batch.keys == b.batch.keys
+        for row in range(8):
+            same = torch.equal(a.batch.images[row], b.batch.images[row])
+            if not same:
+                assert torch.equal(a.batch.images[row].flip(-1), b.batch.images[row])
+                # cells are read at pixel 2 of 4, so a mirrored mask is read one pixel off: compare at the
+                # pixels
+                _, mask, _ = scene(number_of(a.batch.keys[row]))
+                assert (b.batch.masks[row, 0].numpy() == mask[:, ::-1][2::4, 2::4]).all()
+            seen.add(same)
+    assert seen == {True, False}
+
+
+def test_labels_count_in_the_names_given(corpus):
+    streams = read_streams(DataFolders(str(corpus)), data_settings())
+    names = read_label_names(streams[True])
+    assert names == ["blue", "green", "red", "white"]
+    batch = parts(loader(corpus, names=names), 0, 1)[0].batch
+    truth = [names.index(scene(number_of(key))[2]) if key[0] == "L" else -1 for key in batch.keys]
+    assert batch.labels[:, 0].tolist() == truth
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_part_is_the_same_wherever_loading_starts(corpus, threads):
+    walked = [p.batch for p in parts(loader(corpus, threads=threads), 0, 9)]
+    again = [p.batch for p in parts(loader(corpus), 6, 9)]
+    for a, b in zip(walked[6:], again, strict=True):
+        assert (a.keys, a.captions, a.seed) == (b.keys, b.captions, b.seed)
+        assert torch.equal(a.images, b.images)
+        assert torch.equal(a.masks, b.masks)
+    assert len({batch.seed for batch in walked}) == 9
+
+
+def test_two_workers_share_an_epoch(corpus):
+    # 22 caption-only samples: 11 each
+    keys = [
+        {key for part in parts(loader(corpus, 11, rank, 2, labelled=0.0), 0, 1) for key in part.batch.keys}
+        for rank in range(2)
+    ]
+    assert len(keys[0]) == len(keys[1]) == 11
+    assert len(keys[0] | keys[1]) == 22
+
+
+def test_captioned_images_can_be_left_out(corpus):
+    batch = parts(loader(corpus, captioned=False, labelled=0.5), 0, 1)[0].batch
+    assert all(key[0] == "L" for key in batch.keys)
+
+
+def test_without_a_teacher_captioned_images_have_no_masks(corpus):
+    batch = parts(loader(corpus, pseudo=None), 0, 1)[0].batch
+    assert batch.num_masks.tolist() == [1] * 4 + [0] * 4
+    assert not batch.masks[4:].any()
+
+
+def test_thresholds_are_applied_when_masks_are_read():
+    big, small = np.zeros((2, 8, 8), bool)
+    big[:, :4], small[:, 5:] = True, True
+    proposals = [(big, 0.9), (big, 0.8), (small, 0.6), (small, 0.3)]
+    row = {
+        "key": "k",
+        "size": [8, 8],
+        "masks": [
+            {"counts": rle.encode(mask[None])[0]["counts"], "score": score, "box": [0.0, 0.0, 8.0, 8.0]}
+            for mask, score in proposals
+        ],
+    }
+    none = {"key": "empty", "size": [8, 8], "masks": []}
+    masks = PseudoMasks(pa.Table.from_pylist([none, row]))
+    kept = masks.select("k", data_settings(min_score=0.5, nms_iou=0.5))
+    assert (
+        kept == np.stack([big, small])
+    ).all()  # the second `big` overlaps, the second `small` scores too low
+    assert len(masks.select("k", data_settings(min_score=0.5, nms_iou=0.5, max_masks=1))) == 1
+    assert len(masks.select("k", data_settings(min_score=0.95))) == 0
+    assert len(masks.select("empty", data_settings())) == 0
+    assert len(masks.select("unknown", data_settings())) == 0
+
+
+def test_one_of_several_captions_is_drawn():
+    drawn = {_draw_caption("one\n\ntwo\nthree\n", np.random.default_rng(seed)) for seed in range(30)}
+    assert drawn == {"one", "two", "three"}
+    assert _draw_caption("  \n", np.random.default_rng(0)) == ""
+
+
+def break_images(path, every: int) -> None:
+    """Overwrite the image of every n-th sample of a tar with garbage."""
+    samples = list(shards.read_tar(path))
+    for sample in samples[::every]:
+        sample["jpg"] = b"no image"
+    shards.write_tar(path, samples)
+
+
+def test_a_bad_sample_is_counted_and_the_next_one_of_the_plan_takes_its_place(corpus, tmp_path):
+    root = shutil.copytree(corpus, tmp_path / "broken")
+    break_images(root / "shards" / "00001.tar", every=3)  # rows 0, 3, 6
+    order = loader(corpus, 22, labelled=0.0).readers[False]
+    expected = [order.stream.keys[order.plan.sample(p)].as_py() for p in range(23)]
+    loaded = parts(loader(root, 22, labelled=0.0), 0, 1)[0]
+    assert loaded.drops == {"undecodable_image": 3}
+    broken = {"000010000", "000010003", "000010006"}
+    assert broken <= set(expected)
+    for place, key in enumerate(loaded.batch.keys):
+        assert key == next(key for key in expected[place:] if key not in broken)
+
+
+def test_a_cut_shard_loses_its_tail_only(corpus, tmp_path):
+    root = shutil.copytree(corpus, tmp_path / "cut")
+    tar = root / "shards" / "00000.tar"
+    tar.write_bytes(tar.read_bytes()[:9000])
+    loaded = parts(loader(root, 22, labelled=0.0), 0, 1)[0]
+    assert set(loaded.drops) == {"truncated_shard"}
+    assert 0 < loaded.drops["truncated_shard"] < 8
+
+
+def test_a_shard_that_is_gone_is_counted(corpus, tmp_path):
+    root = shutil.copytree(corpus, tmp_path / "gone")
+    (root / "shards" / "00002.tar").unlink()
+    loaded = parts(loader(root, 22, labelled=0.0), 0, 1)[0]
+    assert loaded.drops == {"unreadable_shard": 6}
+    assert not any(key.startswith("00002") for key in loaded.batch.keys)
+
+
+@pytest.mark.parametrize(("png", "reason"), [(b"no png", "undecodable_mask"), (None, "mask_size_mismatch")])
+def test_broken_human_masks_are_counted(corpus, tmp_path, png, reason):
+    root = shutil.copytree(corpus, tmp_path / "masks")
+    path = root / "labelled" / "L0000.tar"
+    samples = list(shards.read_tar(path))
+    if png is None:
+        other = shards.Segments(ids=np.ones((5, 5), np.uint16), names=["red"])
+        png = shards.encode_segments(other)["png"]
+    samples[2]["png"] = png
+    shards.write_tar(path, samples)
+    loaded = parts(loader(root, 10, labelled=1.0), 0, 1)[0]
+    assert loaded.drops == {reason: 1}
+
+
+def test_nothing_usable_is_an_error_that_says_why(corpus, tmp_path):
+    root = shutil.copytree(corpus, tmp_path / "nothing")
+    for path in sorted((root / "shards").glob("*.tar")):
+        break_images(path, every=1)
+    with pytest.raises(UnusableData, match="undecodable_image"):
+        parts(loader(root, 4, labelled=0.0), 0, 1)
+
+
+def test_missing_pseudo_masks_name_the_file(corpus, tmp_path):
+    root = shutil.copytree(corpus, tmp_path / "unlabelled")
+    (root / "pseudo" / "masks" / "00001.parquet").unlink()
+    with pytest.raises(FileNotFoundError, match=r"pseudo/masks/00001.parquet is missing"):
+        parts(loader(root, 22, labelled=0.0), 0, 1)
+
+
+def test_a_share_without_samples_is_refused(tmp_path):
+    root = make_corpus(tmp_path, captioned=[4], labelled=[])
+    with pytest.raises(ParamError, match=r"data.labelled is 0.5 .* 50% of a batch are labelled images"):
+        read_streams(DataFolders(str(root)), data_settings())
+
+
+def test_words_are_those_that_were_kept(corpus):
+    assert read_words(DataFolders(str(corpus))) == ["blue", "green", "red", "square", "white"]
+
+
+def test_cached_maps_replace_images_and_flip_with_the_masks(corpus, tmp_path):
+    maps = torch.arange(8 * 2 * 4, dtype=torch.float16).reshape(8, 2, 1, 4)
+    valid = torch.ones(8, dtype=torch.bool)
+    valid[3] = False
+    save_file({"level0": maps, "valid": valid}, tmp_path / "00000.safetensors")
+    shard = load_shard(f"{corpus}/shards/00000", f"{corpus}/pseudo/masks", str(tmp_path))
+    settings = data_settings()
+    samples = [prepare(shard, "000000001", 1, ["red"], settings, (0, 0, p)) for p in range(8)]
+    assert all(sample.image is None for sample in samples)
+    flips = [not torch.equal(sample.maps[0], maps[1]) for sample in samples]
+    assert set(flips) == {True, False}
+    _, mask, _ = scene(1)
+    for sample, flipped in zip(samples, flips, strict=True):
+        assert torch.equal(sample.maps[0], maps[1].flip(-1) if flipped else maps[1])
+        assert (sample.masks[0] == (mask[:, ::-1] if flipped else mask)[2::4, 2::4]).all()
+    batch = collate(samples, [], settings, 0)
+    assert batch.images.shape == (8, 3, 32, 32)
+    assert batch.features[0].shape == (8, 2, 1, 4)
+    with pytest.raises(shards.BadSample, match="no_features"):
+        prepare(shard, "000000003", 3, ["red"], settings, (0, 0, 0))
+
+
+def test_background_work_stops_with_its_consumer_and_hands_over_errors():
+    made = []
+    endless = in_background(lambda: (made.append(n) or n for n in itertools.count()))
+    assert [next(endless) for _ in range(3)] == [0, 1, 2]
+    endless.close()
+    count = len(made)
+    assert count < 12
+    assert len(made) == count
+
+    def broken():
+        yield 1
+        raise OSError("gone")
+
+    with pytest.raises(OSError, match="gone"):
+        list(in_background(broken))
+
+
+def test_a_member_with_a_path_is_not_read(corpus, tmp_path):
+    root = shutil.copytree(corpus, tmp_path / "path")
+    with tarfile.open(root / "shards" / "00000.tar", "a") as tar:
+        member = tarfile.TarInfo("../000000009.jpg")
+        member.size = 2
+        tar.addfile(member, io.BytesIO(b"hi"))
+    assert set(load_shard(f"{root}/shards/00000").raw) == {f"00000{row:04d}" for row in range(8)}
