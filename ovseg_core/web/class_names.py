@@ -33,6 +33,22 @@ CONTEXT_BACKGROUND = [
     *("bedclothes", "track", "tree", "truck", "wall", "water", "window", "wood"),
 ]
 
+# PASCAL Context's 59 classes in the order of mmsegmentation's masks, which count them from 1.
+CONTEXT = [
+    *("aeroplane, airplane, plane", "bag", "bed", "bedclothes", "bench", "bicycle, bike", "bird"),
+    *("boat, ship", "book", "bottle", "building", "bus", "cabinet", "car", "cat, kitten", "ceiling"),
+    *("chair", "cloth", "computer", "cow, cattle", "cup", "curtain", "dog, puppy", "door", "fence", "floor"),
+    *("flower", "food", "grass", "ground", "horse", "keyboard", "light", "motorbike, motorcycle", "mountain"),
+    *("mouse", "person, people, man, woman, boy, girl, child", "plate", "platform", "potted plant, plant"),
+    *("road", "rock", "sheep, lamb", "shelves", "sidewalk", "sign", "sky", "snow", "sofa, couch", "table"),
+    *("track", "train", "tree", "truck", "tv monitor, television, screen", "wall", "water", "window", "wood"),
+]
+CONTEXT_STUFF = {
+    *("bedclothes", "building", "cabinet", "ceiling", "cloth", "curtain", "door", "fence", "floor", "food"),
+    *("grass", "ground", "light", "mountain", "platform", "road", "rock", "shelves", "sidewalk", "sign"),
+    *("sky", "snow", "track", "tree", "wall", "water", "window", "wood"),
+}
+
 COCO_SYNONYMS = {
     "person": "person, people, man, woman, boy, girl, child",
     "airplane": "airplane, plane, aeroplane",

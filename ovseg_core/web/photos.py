@@ -11,7 +11,6 @@ from ovseg_core import files, shards
 from ovseg_core.params import ParamError
 from ovseg_core.run_log import RunLog
 from ovseg_core.web import photo_sets
-from ovseg_core.web.benchmark_writer import write_benchmark
 from ovseg_core.web.labelled import write_labelled
 from ovseg_core.web.settings import WebSettings
 from ovseg_core.web.site import HOST, Page, write_site
@@ -39,15 +38,9 @@ def write_photos(settings: WebSettings, out: str, labelled: str, benchmarks: str
     shards.write_table(files.join(out, "urls.parquet"), pa.Table.from_pylist(rows))
     coco = photo_sets.Coco(folder)
     num_labelled = write_labelled(labelled, coco.labelled(log.drops))
-    write_benchmark(files.join(benchmarks, "coco-photos"), coco.description(), coco.benchmark())
-    voc = photo_sets.Voc(folder)
-    write_benchmark(files.join(benchmarks, "voc-photos"), voc.description(), voc.benchmark())
-    about = {
-        "source": "photos",
-        "things": coco.names_of("thing"),
-        "stuff": coco.names_of("stuff"),
-        "held_out": [],
-    }
+    photo_sets.write_benchmarks(folder, coco, benchmarks)
+    classes = {"things": coco.names_of("thing"), "stuff": coco.names_of("stuff")}
+    about = {"source": "photos", **classes, "held_out": []}
     files.write_json(files.join(out, "world.json"), {**about, "fingerprint": files.fingerprint(settings)})
     log.items, log.unit = len(rows) + num_labelled, "photos"
     log.facts |= {"urls": len(rows), "labelled": num_labelled}

@@ -34,7 +34,7 @@ class ToySettings:
 
 @dataclass(frozen=True, kw_only=True)
 class WebSettings:
-    """Section `web`. `folder` is read by the source `photos`, `urls` and `format` by the source `urls`."""
+    """Section `web`. `urls` and `format` are read by the source `urls`, `folder` by `photos` and `urls`."""
 
     source: Literal["toy", "photos", "urls"]
     seed: int

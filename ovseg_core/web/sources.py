@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ovseg_core import files
 from ovseg_core.run_log import RunLog
+from ovseg_core.web.data_trees import write_trees
 from ovseg_core.web.labelled import write_labelled
 from ovseg_core.web.list_writer import write_url_list
 from ovseg_core.web.photos import write_photos
@@ -15,11 +16,14 @@ Source = Callable[[WebSettings, str, str, str, RunLog], None]
 
 
 def write_urls(settings: WebSettings, out: str, labelled: str, benchmarks: str, log: RunLog) -> None:
-    """A URL list of the user's: no site, no labelled images and no benchmarks come with it."""
+    """A URL list of the user's, with the labelled data and benchmarks of `web.folder` where it is given."""
     assert settings.urls
     log.items = write_url_list(settings.urls, settings.format, files.join(out, "urls.parquet"), log.drops)
     log.unit = "urls"
-    write_labelled(labelled, [])
+    if settings.folder:
+        log.facts |= write_trees(settings.folder, labelled, benchmarks)
+    else:
+        write_labelled(labelled, [])
     about = {"source": "urls", "things": [], "stuff": [], "held_out": []}
     files.write_json(files.join(out, "world.json"), {**about, "fingerprint": files.fingerprint(settings)})
 

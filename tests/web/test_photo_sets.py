@@ -9,7 +9,7 @@ from ovseg_core import shards
 from ovseg_core.evaluation import benchmarks
 from ovseg_core.params import ParamError
 from ovseg_core.run_log import RunLog
-from ovseg_core.web import class_names, coco_masks, photo_sets, photos, site, sources
+from ovseg_core.web import class_map_sets, class_names, coco_masks, photo_sets, photos, site, sources
 from ovseg_core.web.faults import jpeg
 from ovseg_core.web.settings import ToySettings, WebSettings
 
@@ -157,7 +157,9 @@ def test_frequent_classes_are_the_eight_in_most_photos(tmp_path):
         classes = np.arange(1, 10 if number >= 15 else 11, dtype=np.uint8)
         Image.fromarray(classes[None]).save(mask, "PNG")
         put(tmp_path / photo_sets.VOC_MASKS / f"{number}.png", mask.getvalue())
-    frequent = photo_sets.Voc(tmp_path).description().subsets["frequent"]
+    folders = tmp_path / photo_sets.VOC_PHOTOS, tmp_path / photo_sets.VOC_MASKS
+    voc = class_map_sets.ClassMaps(*folders, class_map_sets.paired(*folders))
+    frequent = voc.voc_description("voc").subsets["frequent"]
     assert frequent == [name.split(",")[0] for name in class_names.VOC[1:9]]
 
 
@@ -228,3 +230,14 @@ def test_no_synonym_stands_for_two_classes():
         class_names.CONTEXT_BACKGROUND
     )
     assert len(set(class_names.CONTEXT_BACKGROUND)) == 39
+
+
+def test_context_is_voc_and_its_background():
+    def spoken(names):
+        return {word.strip() for name in names for word in name.split(",")}
+
+    assert len(class_names.CONTEXT) == 59
+    assert spoken(class_names.CONTEXT) == spoken(class_names.VOC[1:] + class_names.CONTEXT_BACKGROUND) - {
+        "dining table"
+    }
+    assert set(class_names.CONTEXT) >= class_names.CONTEXT_STUFF
