@@ -13,8 +13,9 @@ from ovseg_core.reporting.settings import ReportSettings
 from ovseg_core.teachers.settings import TEACHER_SETTINGS
 from ovseg_core.text.settings import CurateSettings, ExtractSettings
 from ovseg_core.training.settings import DataSettings, FeatureSettings, TrainSettings
-from ovseg_core.web.settings import DownloadSettings, WebSettings
+from ovseg_core.web.settings import WebSettings
 from pipelines.cluster import ClusterSettings
+from pipelines.download_job import DownloadSettings
 from pipelines.labelling import LabelSettings
 
 SECTIONS: dict[str, type] = {
