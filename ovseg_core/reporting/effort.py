@@ -1,14 +1,9 @@
-"""What the stages cost and how the losses fell."""
+"""What the stages cost: items, time, start-up, drops."""
 
-import csv
-import io
 from typing import Any
 
-from ovseg_core.reporting import charts, figures
-from ovseg_core.reporting.blocks import Block, Cell, Figure, Remark, Section, Table, missing
-from ovseg_core.reporting.charts import Curve
+from ovseg_core.reporting.blocks import Cell, Remark, Section, Table, missing
 from ovseg_core.reporting.naming import summary
-from ovseg_core.reporting.settings import Sweep
 from ovseg_core.reporting.sources import Sources
 
 ORDER = ["web", "download", "extract", "curate", "features", "teach", "pseudo_label", "train", "evaluate"]
@@ -91,35 +86,3 @@ def _cells(row: dict[str, Any], longest: float) -> list[Cell]:
         Cell(f"{100 * share:.0f} %", css="number"),
         Cell(summary(row["drops"], 3) or "nothing", css="small" if row["drops"] else "small quiet"),
     ]
-
-
-def curves(sources: Sources, sweep: Sweep, colours: dict[str, str]) -> Section:
-    """Losses over steps: a panel per loss, every run that has it, its seeds over each other."""
-    by_loss: dict[str, list[Curve]] = {}
-    for run in sweep.runs:
-        for seed in sweep.seeds:
-            for name in sources.listing("models", run, str(seed), "curves", suffix=".tsv"):
-                content = sources.bytes("models", run, str(seed), "curves", name) or b""
-                by_loss.setdefault(name.removesuffix(".tsv"), []).append(read_curve(run, content))
-    if not by_loss:
-        return Section("curves", "Training", [missing("No curves: no model of the sweep has been trained.")])
-    panels = dict(sorted(by_loss.items()))
-    svg = figures.draw("curves", charts.curves, panels, colours, columns=min(4, len(panels)))
-    blocks: list[Block] = [
-        Figure(svg, f"Training curves over steps. {_seeds(sweep)}", f"Curves of {len(by_loss)} losses"),
-        Table(
-            ["run"], [[Cell(run, css="name", swatch=colours[run])] for run in sweep.runs], "", kind="legend"
-        ),
-    ]
-    return Section("curves", "Training", blocks[::-1])
-
-
-def read_curve(run: str, content: bytes) -> Curve:
-    """One `curves/{loss}.tsv`: DVCLive's layout, a `step` column and the value in the last one."""
-    rows = list(csv.reader(io.StringIO(content.decode()), delimiter="\t"))[1:]
-    return Curve(run, [float(row[0]) for row in rows], [float(row[-1]) for row in rows])
-
-
-def _seeds(sweep: Sweep) -> str:
-    seeds = ", ".join(map(str, sweep.seeds))
-    return f"Seeds {seeds}, each a line of its run's colour." if len(sweep.seeds) > 1 else f"Seed {seeds}."

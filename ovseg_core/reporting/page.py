@@ -6,7 +6,7 @@ from importlib.resources import files as resources
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from ovseg_core.reporting import classes, effort, funnel, gallery, protocols, results, scores
+from ovseg_core.reporting import classes, effort, funnel, gallery, protocols, results, scores, training
 from ovseg_core.reporting.blocks import Block, Section
 from ovseg_core.reporting.figures import run_colours
 from ovseg_core.reporting.naming import in_order
@@ -32,7 +32,7 @@ def build(sources: Sources, sweep: Sweep, settings: ReportSettings) -> tuple[byt
         classes.probe(found, sweep, colours),
         gallery.section(sources, sweep, settings, colours),
         funnel.section(sources),
-        effort.curves(sources, sweep, colours),
+        training.section(sources, sweep, colours),
         effort.throughput(sources),
         protocols.section(found, sweep, colours),
     ]

@@ -10,7 +10,7 @@ import pytest
 from report_tree import PARAMS
 from ruamel.yaml import YAML
 
-from ovseg_core.reporting import effort, figures, funnel, page, results, scores
+from ovseg_core.reporting import effort, figures, funnel, page, results, scores, training
 from ovseg_core.reporting.blocks import Block, Section
 from ovseg_core.reporting.scenes import training_scenes
 from ovseg_core.reporting.settings import ReportSettings, Sweep
@@ -46,7 +46,7 @@ def logs(sources: Sources) -> list[Block]:
 
 
 def curves(sources: Sources) -> list[Block]:
-    return effort.curves(sources, SWEEP, COLOURS).blocks
+    return training.section(sources, SWEEP, COLOURS).blocks
 
 
 def scores_of(sources: Sources) -> list[Block]:
@@ -67,7 +67,7 @@ class Elements(HTMLParser):
 
 def test_the_page_holds_every_part(html):
     assert re.findall(r'<section id="(\w+)"', html) == [
-        "results", "classes", "probe", "gallery", "data", "curves", "throughput", "protocols",
+        "results", "classes", "probe", "gallery", "data", "training", "throughput", "protocols",
     ]  # fmt: skip
     assert "missing" not in re.findall(r'class="remark (\w+)"', html)
     assert html.count("<svg") == 7  # 2 comparisons, classes, probe, funnel, words, curves

@@ -8,7 +8,7 @@ from PIL import Image
 from ovseg_core import files, shards
 from ovseg_core.params import ParamError, build
 from ovseg_core.records import BadSample
-from ovseg_core.reporting import classes, effort, funnel, gallery, pictures, scenes
+from ovseg_core.reporting import classes, effort, funnel, gallery, pictures, scenes, training
 from ovseg_core.reporting.figures import MASKS, run_colours
 from ovseg_core.reporting.settings import ReportSettings
 from ovseg_core.reporting.sources import Sources
@@ -161,10 +161,16 @@ def test_durations(seconds, text):
     assert effort.duration(seconds) == text
 
 
+def test_a_run_shows_its_size_and_its_mean_final_losses(whole_project, sweep):
+    table = training.section(Sources(str(whole_project)), sweep, run_colours(sweep.runs)).blocks[0]
+    texts = [cell.text for cell in table.rows[0]]
+    assert texts == ["openseg", "1,200", "1,000", "300", "28,800", "bf16", "grounding 2, loss 3.5"]
+
+
 def test_curves_skip_the_header_and_read_the_last_column():
-    curve = effort.read_curve("a", b"timestamp\tstep\tloss\n")
+    curve = training.read_curve("a", b"timestamp\tstep\tloss\n")
     assert curve.steps == []
-    curve = effort.read_curve("a", b"step\tloss\n10\t2.5\n20\t1.5\n")
+    curve = training.read_curve("a", b"step\tloss\n10\t2.5\n20\t1.5\n")
     assert (curve.steps, curve.values) == ([10.0, 20.0], [2.5, 1.5])
 
 
