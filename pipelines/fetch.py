@@ -168,7 +168,22 @@ def kill_group(child: subprocess.Popen) -> None:
     child.wait()
     if child.stdin:
         child.stdin.close()
-    with suppress(ProcessLookupError):
-        for _ in range(GROUP_POLLS):  # bounded: a container may have no init that reaps orphans
-            os.killpg(child.pid, 0)
-            time.sleep(POLL_S)
+    for _ in range(GROUP_POLLS):
+        if not has_members(child.pid):
+            break
+        time.sleep(POLL_S)
+
+
+def has_members(group: int) -> bool:
+    """Whether a process of the group still runs. Orphans that nobody has reaped yet do not count (Linux)."""
+    if not Path("/proc/self/stat").exists():
+        with suppress(ProcessLookupError):
+            os.killpg(group, 0)
+            return True
+        return False
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it ended meanwhile
+            state, _, of = stat.read_text().rpartition(")")[2].split()[:3]
+            if int(of) == group and state != "Z":
+                return True
+    return False

@@ -1,8 +1,8 @@
 """The process in which img2dataset downloads: `python -m pipelines.fetch_child ORDER.json`.
 
 img2dataset itself is not changed. Around it, in this process and in the workers that it spawns (they import
-this module again), stand: an address guard, bounds on what a server may send, a check that an image is
-whole, and the promise to die with the stage.
+this module again), stand: an address guard, bounds on what a server may send, a check of what is about to
+be decoded, and the promise to die with the stage.
 """
 
 import ctypes
@@ -101,8 +101,8 @@ def count_requests(folder: Path) -> None:
     urllib.request.urlopen = urlopen
 
 
-class WholeImages:
-    """img2dataset's resizer, behind a check that the image decodes to its end."""
+class CheckedImages:
+    """img2dataset's resizer, behind a check of what it would decode."""
 
     def __init__(self, **settings: Any) -> None:
         from img2dataset.resizer import Resizer
@@ -111,13 +111,13 @@ class WholeImages:
 
     def __call__(self, stream: io.BytesIO, boxes: Any = None) -> tuple:
         from ovseg_core.records import BadSample
-        from ovseg_core.web.canonical import check_image
+        from ovseg_core.web.fetched import checked_image
 
         try:
-            check_image(stream.getvalue())
+            content = checked_image(stream.getvalue())
         except BadSample as error:
             return None, None, None, None, None, str(error)
-        return self.resizer(stream, boxes)
+        return self.resizer(io.BytesIO(content), boxes)
 
 
 class NoLogger:
@@ -150,5 +150,5 @@ if __name__ in ("__main__", "__mp_main__"):  # the child, and each worker that m
 
 if __name__ == "__main__":
     tool = importlib.import_module("img2dataset.main")
-    tool.LoggerProcess, tool.Resizer = NoLogger, WholeImages  # type: ignore[attr-defined]
+    tool.LoggerProcess, tool.Resizer = NoLogger, CheckedImages  # type: ignore[attr-defined]
     tool.download(**ORDER["tool"])

@@ -4,7 +4,6 @@ img2dataset writes samples in the order in which they arrive and stamps the tar 
 shard is sorted, has no times, and its parquet tells in its metadata which rows failed and why.
 """
 
-import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,37 +13,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from PIL import Image, UnidentifiedImageError
 
 from ovseg_core import files, shards
 from ovseg_core.records import BadSample
 from ovseg_core.web import hashing
+from ovseg_core.web.fetched import MEASURED, Fetched
 from ovseg_core.web.ledger import reason_of
 
 VERSION = 1  # of the bytes written here: shards of another version are made again
 MAX_SHARD_SIZE = 10_000  # a key has four digits for the row
 FAILURES = b"ovseg.failures"
-# What img2dataset says about a sample, in its order. A further column of the list that has one of these
-# names, or one of OURS, becomes `given_{name}`.
-MEASURED = (
-    "status",
-    "error_message",
-    "width",
-    "height",
-    "original_width",
-    "original_height",
-    "exif",
-    "sha256",
-)
+# A further column of the list that has one of MEASURED's names, or one of these, becomes `given_{name}`.
 OURS = ("key", "uid", "phash", "row", "jpg", "txt", "json")
-
-
-@dataclass(frozen=True)
-class Fetched:
-    """One shard as img2dataset left it: whole, with one result for every row that it was given."""
-
-    results: pa.Table  # `row` and MEASURED; sorted by row
-    images: dict[int, bytes]  # row -> bytes of the image, where status is success
 
 
 @dataclass(frozen=True)
@@ -71,47 +51,6 @@ def key_of(shard: int, position: int) -> str:
 def split_key(key: str) -> tuple[int, int]:
     """Shard and position of a key."""
     return int(key[:-4]), int(key[-4:])
-
-
-def read_fetched(stem: Path, rows: np.ndarray) -> Fetched:
-    """Read `{stem}.tar` and `{stem}.parquet` of img2dataset, which were given these `rows` (ascending).
-
-    Raises:
-        BadSample: `truncated_shard` when a file is cut or missing, or lacks one of the rows: img2dataset
-            leaves rows out without a word when its disk is full.
-    """
-    try:
-        results = pq.read_table(f"{stem}.parquet").sort_by("row")
-        members = list(shards.read_tar(f"{stem}.tar"))
-    except (OSError, pa.ArrowInvalid, KeyError) as error:
-        raise BadSample("truncated_shard", f"{stem}: {error}") from error
-    if not np.array_equal(results["row"].to_numpy(), rows):
-        raise BadSample("truncated_shard", f"{stem}: results for {len(results)} of {len(rows)} rows")
-    good = results.filter(pc.equal(results["status"], "success"))
-    row_of = dict(zip(good["key"].to_pylist(), good["row"].to_pylist(), strict=True))
-    images = {row_of[m["__key__"]]: m["jpg"] for m in members if m["__key__"] in row_of and "jpg" in m}
-    if len(images) < len(good):
-        raise BadSample("truncated_shard", f"{stem}: {len(images)} of {len(good)} images are in the tar")
-    return Fetched(results.select(["row", *MEASURED]), images)
-
-
-def check_image(content: bytes) -> None:
-    """Decode an untrusted image to its end, at low resolution where the format allows it.
-
-    OpenCV, with which img2dataset decodes, fills what is missing of a cut JPEG with grey and says nothing.
-
-    Raises:
-        BadSample: `image_too_large` before decoding, `undecodable_image` otherwise.
-    """
-    try:
-        with Image.open(io.BytesIO(content)) as image:
-            if image.width * image.height > shards.MAX_PIXELS:
-                raise BadSample("image_too_large", f"{image.width}x{image.height}")
-            image.draft("L", (image.width // 8, image.height // 8))
-            image.load()
-    except (Image.DecompressionBombError, UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
-        reason = "image_too_large" if isinstance(error, Image.DecompressionBombError) else "undecodable_image"
-        raise BadSample(reason, str(error)) from error
 
 
 def listed(listing: pa.Table, uid: pa.ChunkedArray) -> pa.Table:

@@ -1,113 +1,101 @@
-"""From a URL list of any form to `urls.parquet`: cleaned, each row once, every drop counted by reason."""
+"""The URL list as strangers wrote it: read as valid text, judged, and turned into what is asked for."""
 
-import json
-import re
-from collections import Counter
-from collections.abc import Iterable, Iterator
+import ipaddress
+import socket
+import string
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from urllib.parse import quote, urlsplit
 
 import pyarrow as pa
-import pyarrow.parquet as pq
-from tqdm import tqdm
+import pyarrow.compute as pc
 
-from ovseg_core import files, shards
+from ovseg_core import shards
 from ovseg_core.params import ParamError
-from ovseg_core.web.distinct import Distinct
-from ovseg_core.web.readers import FORMATS, Row, detect
+from ovseg_core.web import safety
 
-MAX_CAPTION = 10_000  # characters; the rest of a longer one is cut off and counted
-MAX_URL = 8192  # characters; servers refuse longer ones
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\s]+")  # line ends too: in urls.parquet a line is a caption
-SURROGATE = re.compile(r"[\ud800-\udfff]")  # half a character, as broken JSON holds it: no UTF-8 can
+ORIGIN = r"^(?P<origin>(?i:https?)://[^/?#\s\\]+)"  # scheme, host and port of what may be fetched
 
 
-def write_url_list(source: str, form: str, out: Path | str, counts: Counter[str]) -> int:
-    """Write `urls.parquet` from a file, or from every file of a folder in the order of their names.
-
-    Args:
-        source: local path or fsspec URL.
-        form: one of FORMATS, or "auto".
-        out: the parquet file.
-        counts: of what was dropped or changed, by reason.
-
-    Returns:
-        How many rows were written.
+def read(path: Path | str) -> pa.Table:
+    """A URL list: `url, caption` as valid strings, nulls as "", and its further columns as they are.
 
     Raises:
-        ParamError: when the file is missing, its format is unknown, or nothing is left of it.
+        ParamError: when a column is missing, or there is no row.
     """
-    total = 0
-    with files.atomic(out) as handle:
-        writer: pq.ParquetWriter | None = None
-        for rows in _distinct(_cleaned(_batches(source, form, counts), counts), counts):
-            if writer is None:
-                names = dict.fromkeys(name for row in rows for name in row)
-                schema = pa.schema([(name, pa.string()) for name in names], {shards.STAMP: b""})
-                writer = pq.ParquetWriter(handle, schema)
-            writer.write_table(pa.Table.from_pylist(rows, writer.schema))
-            total += len(rows)
-        if writer is None:
-            raise ParamError(f"web.urls: {source} has no usable row; dropped: {dict(counts) or 'nothing'}")
-        writer.close()
-    return total
+    table = shards.read_table(path)
+    if missing := sorted({"url", "caption"} - set(table.column_names)):
+        raise ParamError(f"{path} lacks the columns {missing}; it has {table.column_names}")
+    if not len(table):
+        raise ParamError(f"{path} holds no rows; at least one URL is needed")
+    for name in ("url", "caption"):
+        column = table.column_names.index(name)
+        table = table.set_column(column, name, _text(table[name]))
+    return table.combine_chunks()
 
 
-def _batches(source: str, form: str, counts: Counter[str]) -> Iterator[list[Row]]:
-    for path in _paths(source):
-        yield from FORMATS[detect(path) if form == "auto" else form](path, counts)
+def refusals(urls: pa.ChunkedArray, allow: Collection[tuple[str, int]]) -> pa.ChunkedArray:
+    """Per row the reason why it must not be fetched, `bad_url` or `private_address`, or null.
+
+    An origin is judged once, and no name is resolved: names are judged by the guard, when connecting.
+    """
+    trimmed = pc.utf8_trim_whitespace(urls)
+    origins = pc.struct_field(pc.extract_regex(trimmed, ORIGIN), "origin").dictionary_encode()
+    origins = origins.unify_dictionaries().combine_chunks()
+    judged = [_judge(origin, allow) for origin in origins.dictionary.to_pylist()]
+    reason = pc.coalesce(
+        pa.array(judged, pa.string()).take(origins.indices),
+        pc.if_else(pc.is_null(origins.indices), "bad_url", pa.scalar(None, pa.string())),
+    )
+    control = pc.match_substring_regex(trimmed, r"[\x00-\x1f\x7f]").combine_chunks()
+    return pc.if_else(control, "bad_url", reason)
 
 
-def _paths(source: str) -> list[str]:
-    if not files.exists(source):
-        raise ParamError(f"web.urls is {source!r}; there is no such file")
-    inside = files.listing(source, "") if Path(source).is_dir() else []
-    return inside or [source]
+def requests(urls: pa.ChunkedArray) -> pa.ChunkedArray:
+    """What is asked for: spaces and letters beyond ASCII percent-encoded as UTF-8, as browsers do."""
+    trimmed = pc.utf8_trim_whitespace(urls)
+    odd = pc.match_substring_regex(trimmed, r"[^\x21-\x7e]")
+    if not pc.any(odd).as_py():
+        return trimmed
+    quoted = [quote(url, safe=string.punctuation) for url in trimmed.filter(odd).to_pylist()]
+    return pc.replace_with_mask(trimmed.combine_chunks(), odd.combine_chunks(), pa.array(quoted, pa.string()))
 
 
-def _cleaned(batches: Iterable[list[Row]], counts: Counter[str]) -> Iterator[list[Row]]:
-    with tqdm(desc="web: rows", unit="row") as bar:
-        for batch in batches:
-            yield [clean for row in batch if (clean := _clean(row, counts))]
-            bar.update(len(batch))
+def _text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Any column as valid UTF-8: nulls become "", broken bytes the replacement character."""
+    strings = pc.fill_null(column.cast(pa.binary()) if _is_binary(column) else column.cast(pa.string()), "")
+    try:
+        strings.cast(pa.binary()).cast(pa.string())  # checks the encoding; reading a file does not
+        return strings.cast(pa.string())
+    except pa.ArrowInvalid:
+        repaired = (text.decode("utf-8", "replace") for text in strings.cast(pa.binary()).to_pylist())
+        return pa.chunked_array([pa.array(repaired, pa.string())])
 
 
-def _distinct(batches: Iterable[list[Row]], counts: Counter[str]) -> Iterator[list[Row]]:
-    seen = Distinct()
-    for rows in batches:
-        new = seen.first_seen([f"{row['url']}\0{row['caption']}" for row in rows])
-        if not new.all():
-            counts["duplicate_row"] += int((~new).sum())
-        if new.any():
-            yield [row for row, keep in zip(rows, new, strict=True) if keep]
+def _is_binary(column: pa.ChunkedArray) -> bool:
+    return pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type)
 
 
-def _clean(row: Row, counts: Counter[str]) -> Row | None:
-    """A row with text in every column, or None when it has no URL or caption."""
-    url = _text(row.get("url"))
-    caption = row.get("caption")
-    several = caption if isinstance(caption, list) else [caption]
-    lines = [line for item in several if (line := _text(item))]
-    reasons = {"no_url": not url, "url_too_long": len(url) > MAX_URL, "no_caption": not lines}
-    if reason := next((name for name, found in reasons.items() if found), None):
-        counts[reason] += 1
-        return None
-    text = "\n".join(lines)
-    if len(text) > MAX_CAPTION:
-        counts["caption_cut"] += 1
-        text = text[:MAX_CAPTION]
-    further = {name: _plain(value) for name, value in row.items() if name not in ("url", "caption")}
-    return {"url": url, "caption": text, **further}
+def _judge(origin: str, allow: Collection[tuple[str, int]]) -> str | None:
+    try:
+        parts = urlsplit(origin)
+        host, port = parts.hostname, parts.port or safety.SCHEMES[parts.scheme]
+    except ValueError:
+        return "bad_url"
+    if not host:
+        return "bad_url"
+    address = _literal(host)
+    allowed = (host, port) in allow or (address, port) in allow
+    return "private_address" if address and not allowed and safety.is_private(address) else None
 
 
-def _text(value: Any) -> str:
-    """One line of valid text: control characters, line ends and runs of spaces become one space."""
-    if value is None or (isinstance(value, float) and value != value):  # NaN is pandas' null
-        return ""
-    return SURROGATE.sub("\ufffd", CONTROL.sub(" ", str(value))).strip()
-
-
-def _plain(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return None if value is None else SURROGATE.sub("\ufffd", value)
-    return json.dumps(value, default=str) if isinstance(value, dict | list) else str(value)
+def _literal(host: str) -> str | None:
+    """The address that a host spells out, as `127.1` or `0x7f.1` do too; None for a name."""
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        pass
+    try:
+        return socket.inet_ntoa(socket.inet_aton(host))
+    except OSError:
+        return "127.0.0.1" if host == "localhost" else None
