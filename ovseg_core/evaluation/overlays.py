@@ -44,10 +44,14 @@ def palette(num_classes: int) -> np.ndarray:
 
 
 def overlay(image: np.ndarray, labels: np.ndarray, colours: np.ndarray) -> np.ndarray:
-    """(H, W, 3) uint8 image with each class in its colour and a dark line between classes."""
+    """(H, W, 3) uint8 image with each class in its colour and a dark line between classes.
+
+    Under a class the image is grey: a colour of its own would mix with that of the class.
+    """
+    grey = image.astype(np.float64).mean(2, keepdims=True)
     drawn = labels < len(colours)
     paint = colours[np.where(drawn, labels, 0)]
-    mixed = np.where(drawn[:, :, None], OPACITY * paint + (1 - OPACITY) * image, image)
+    mixed = np.where(drawn[:, :, None], OPACITY * paint + (1 - OPACITY) * grey, image)
     edge = np.zeros(labels.shape, bool)
     edge[:, 1:] |= labels[:, 1:] != labels[:, :-1]
     edge[1:] |= labels[1:] != labels[:-1]

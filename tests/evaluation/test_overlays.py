@@ -26,13 +26,14 @@ def test_colours_differ_and_do_not_depend_on_how_many_there_are():
 def test_a_class_is_drawn_in_its_colour_and_void_is_left_as_it_is():
     flat = np.zeros((4, 4), np.uint16)
     colours = np.array([[200, 0, 0], [0, 0, 200]], np.uint8)
-    drawn = overlays.overlay(np.full((4, 4, 3), 100, np.uint8), flat, colours)
-    # 0.62 x 200 + 0.38 x 100 = 162; 0.38 x 100 = 38
+    pinkish = np.tile(np.array([150, 80, 70], np.uint8), (4, 4, 1))
+    drawn = overlays.overlay(pinkish, flat, colours)
+    # the image counts as its grey, 100: 0.62 x 200 + 0.38 x 100 = 162; 0.38 x 100 = 38
     assert drawn[1, 1].tolist() == [162, 38, 38]
     flat[2:] = VOID
-    drawn = overlays.overlay(np.full((4, 4, 3), 100, np.uint8), flat, colours)
-    assert drawn[3, 1].tolist() == [100, 100, 100]
-    assert drawn[2, 1].tolist() == [35, 35, 35]  # the line between two classes
+    drawn = overlays.overlay(pinkish, flat, colours)
+    assert drawn[3, 1].tolist() == [150, 80, 70]
+    assert drawn[2, 1].tolist() == [52, 28, 24]  # the line between two classes: 35 %
 
 
 def test_a_class_map_survives_its_png():

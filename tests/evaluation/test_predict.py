@@ -62,7 +62,7 @@ def test_the_picture_has_the_colours_of_its_legend():
     assert drawn.shape[0] == 360
     for colour in palette(3):
         assert (drawn[:, width:] == colour).all(-1).sum() > 100  # a swatch for each
-    assert np.abs(drawn[300, 100].astype(int) - (0.62 * palette(3)[2] + 0.38 * IMAGE[6, 2])).max() <= 1
+    assert np.abs(drawn[300, 100].astype(int) - (0.62 * palette(3)[2] + 0.38 * IMAGE[6, 2].mean())).max() <= 1
 
 
 @pytest.fixture(scope="module")
