@@ -7,7 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ovseg_core.losses.precision import float32
 
+
+@float32
 def info_nce(images: Tensor, texts: Tensor, temperature: Tensor, same: Tensor | None = None) -> Tensor:
     """Symmetric InfoNCE of CLIP (arXiv:2103.00020): row b of each side belongs to row b of the other.
 

@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ovseg_core.losses.precision import float32
+
 
 def dice(predicted: Tensor, truth: Tensor, smooth: float = 1.0) -> Tensor:
     """Dice coefficient of every pair, 2 |p t| / (|p| + |t|): (B, N, h, w), (B, M, h, w) -> (B, N, M).
@@ -26,6 +28,7 @@ def iou(predicted: Tensor, truth: Tensor) -> Tensor:
     return both / (p.sum(-1)[:, :, None] + t.sum(-1)[:, None] - both).clamp(min=1e-6)
 
 
+@float32
 def best_match_dice(logits: Tensor, truth: Tensor, num_masks: Tensor) -> Tensor:
     """L_S of OpenSeg: every true mask pulls its best prediction, the other predictions are free.
 
@@ -39,13 +42,13 @@ def best_match_dice(logits: Tensor, truth: Tensor, num_masks: Tensor) -> Tensor:
     Returns:
         Scalar in [0, 1], the mean over images that have masks; 0 when none has.
     """
-    with torch.autocast(logits.device.type, enabled=False):
-        best = dice(resize_logits(logits, truth).sigmoid(), truth).amax(1)  # (B, M)
-        real = torch.arange(truth.shape[1], device=truth.device) < num_masks[:, None]
-        per_image = ((1 - best) * real).sum(1) / num_masks.clamp(min=1)
-        return per_image.sum() / (num_masks > 0).sum().clamp(min=1)
+    best = dice(resize_logits(logits, truth).sigmoid(), truth).amax(1)  # (B, M)
+    real = torch.arange(truth.shape[1], device=truth.device) < num_masks[:, None]
+    per_image = ((1 - best) * real).sum(1) / num_masks.clamp(min=1)
+    return per_image.sum() / (num_masks > 0).sum().clamp(min=1)
 
 
+@float32
 def mask_quality(quality: Tensor, logits: Tensor, truth: Tensor, num_masks: Tensor) -> Tensor:
     """Squared error between predicted quality and the IoU of each predicted mask with its best true mask.
 
@@ -55,7 +58,7 @@ def mask_quality(quality: Tensor, logits: Tensor, truth: Tensor, num_masks: Tens
         quality: (B, N) in [0, 1], what the model says of its own masks.
         logits, truth, num_masks: as in `best_match_dice`; no gradient flows into `logits`.
     """
-    with torch.autocast(logits.device.type, enabled=False), torch.no_grad():
+    with torch.no_grad():
         target = iou(resize_logits(logits, truth) > 0, truth)  # padding is empty: IoU 0
         target = target.amax(2) if truth.shape[1] else target.new_zeros(target.shape[:2])
     labelled = (num_masks > 0).float()[:, None]

@@ -7,11 +7,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ovseg_core.losses.precision import float32
 from ovseg_core.losses.words import WordBatch
 
 LOWEST = -1e4  # a logit that stands for "not among the negatives"
 
 
+@float32
 def word_scores(regions: Tensor, words: Tensor, temperature: Tensor | float) -> Tensor:
     """How well each image shows each word: softmax over its regions, then the weighted mean of their cosines.
 
@@ -29,12 +31,14 @@ def word_scores(regions: Tensor, words: Tensor, temperature: Tensor | float) -> 
     return ((cosine / temperature).softmax(1) * cosine).sum(1)
 
 
+@float32
 def caption_scores(scores: Tensor, captions: Tensor) -> Tensor:
     """G(I, C) of Eq. 3, the mean over a caption's words: (B, K), (C, K) bool -> (B, C), 0 without words."""
     share = captions.float() / captions.sum(1, keepdim=True).clamp(min=1)
     return scores @ share.T
 
 
+@float32
 def grounding(scores: Tensor, words: WordBatch, temperature: Tensor, mask_negatives: bool) -> Tensor:
     """L_G of OpenSeg, in both directions over the batch.
 
@@ -64,6 +68,7 @@ def grounding(scores: Tensor, words: WordBatch, temperature: Tensor, mask_negati
     return -(both * used).sum() / used.sum().clamp(min=1)
 
 
+@float32
 def word_to_image(scores: Tensor, words: WordBatch, temperature: Tensor) -> Tensor:
     """Each kept word has to find its image among the batch's images; InfoNCE over images.
 

@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ovseg_core.losses.precision import float32
+
 UNKNOWN = -1  # label of a mask or pixel whose class is not known
 
 
@@ -23,6 +25,7 @@ def label_map(masks: Tensor, labels: Tensor) -> Tensor:
     return padded.gather(1, last.flatten(1)).unflatten(1, last.shape[1:])
 
 
+@float32
 def pixel_cross_entropy(features: Tensor, names: Tensor, target: Tensor, temperature: Tensor) -> Tensor:
     """LSeg: cross-entropy of each location's cosines with the class names (arXiv:2201.03546).
 

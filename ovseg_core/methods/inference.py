@@ -6,7 +6,10 @@ Shape letters: B images, N regions, T texts, D joint width, h x w locations.
 import torch.nn.functional as F
 from torch import Tensor
 
+from ovseg_core.losses.precision import float32
 
+
+@float32
 def region_scores(regions: Tensor, masks: Tensor, texts: Tensor) -> Tensor:
     """y = <w, z> . s, Eq. 6 before its argmax.
 
@@ -20,6 +23,7 @@ def region_scores(regions: Tensor, masks: Tensor, texts: Tensor) -> Tensor:
     return (cosine.transpose(1, 2) @ masks.float().flatten(2)).unflatten(2, masks.shape[-2:])
 
 
+@float32
 def dense_scores(features: Tensor, texts: Tensor) -> Tensor:
     """Cosine of each location with each text: (B, D, h, w), (T, D) -> (B, T, h, w)."""
     x = F.normalize(features.float(), dim=1).flatten(2)

@@ -3,6 +3,8 @@
 Shape letters: B images, N masks, D width, h x w locations.
 """
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
 from ovseg_core.losses.dice import best_match_dice, mask_quality
@@ -42,9 +44,12 @@ class MaskModel(nn.Module):
         """(B, 3, H, W) images in [0, 1] -> (B, N, h, w) mask probabilities."""
         return self.scored_proposals(images)[0]
 
-    def scored_proposals(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Mask probabilities (B, N, h, w) and a score in [0, 1] of each mask (B, N)."""
-        logits, queries = self.proposer(self.image(self.image.maps(images)))
+    def scored_proposals(self, images: Tensor, features: Sequence[Tensor] = ()) -> tuple[Tensor, Tensor]:
+        """Mask probabilities (B, N, h, w) and a score in [0, 1] of each mask (B, N).
+
+        `features` are cached maps of a frozen backbone, in place of the images.
+        """
+        logits, queries = self.proposer(self.image(features or self.image.maps(images)))
         masks = logits.float().sigmoid()
         if self.quality is not None:
             return masks, self.quality(queries)[..., 0].float().sigmoid()

@@ -1,0 +1,1 @@
+"""TEACHERS (in `registry`): models that label images which have only a caption. Nothing is imported here."""

@@ -1,0 +1,71 @@
+"""Tiny models and batches that the method tests share."""
+
+import torch
+
+from ovseg_core.methods.registry import build
+from ovseg_core.records import Batch
+
+WORDS = ["fish", "red fish", "house", "sky"]
+MODEL = {
+    "image": {
+        "backbone": "conv",
+        "weights": None,
+        "frozen": False,
+        "frozen_norm": False,
+        "normalize": "half",
+        "levels": [2, 3],
+        "output_stride": 32,
+        "options": {},
+        "width": 32,
+    },
+    "text": {"tower": "small", "width": 16, "layers": 1, "weights": None, "frozen": False},
+    "embed_dim": 16,
+}
+SETTINGS = {
+    "openseg": {
+        "regions": "learnt",
+        "num_regions": 4,
+        "layers": 1,
+        "positions": 8,
+        "head": "conv",
+        "alpha": 2.0,
+        "kp": 1.0,
+        "sync": True,
+        "region_temperature": 0.1,
+        "mask_negatives": True,
+        "word_weight": 0.5,
+    },
+    "masks": {"num_regions": 4, "layers": 1, "positions": 8, "quality_weight": 1.0},
+    "clip_dense": {"text": "caption", "sync": True, "mask_negatives": True},
+    "lseg": {"temperature": 0.07},
+}
+
+
+def make(method, model=MODEL, seed=0, **change):
+    """A small model of one method."""
+    torch.manual_seed(seed)
+    return build(method, {**SETTINGS[method], **change}, model, WORDS)
+
+
+def batch(size=4, seed=0):
+    """Images with a bright square each; every second one in red, with other words."""
+    generator = torch.Generator().manual_seed(seed)
+    images = 0.2 * torch.rand(size, 3, 32, 32, generator=generator)
+    masks = torch.zeros(size, 2, 8, 8, dtype=torch.bool)
+    for b in range(size):
+        top = 2 * (b % 3)
+        images[b, b % 2, 4 * top : 4 * top + 16, 8:24] += 0.7
+        masks[b, 0, top : top + 4, 2:6] = True
+        masks[b, 1] = ~masks[b, 0]
+    said = [["fish", "red fish", "sky"] if b % 2 == 0 else ["house", "sky"] for b in range(size)]
+    return Batch(
+        keys=[str(b) for b in range(size)],
+        images=images,
+        captions=[" and ".join(words) for words in said],
+        words=said,
+        masks=masks,
+        num_masks=torch.full((size,), 2),
+        labels=torch.tensor([[0, 2] if b % 2 == 0 else [1, 2] for b in range(size)]),
+        label_names=["fish", "house", "sky"],
+        seed=seed,
+    )

@@ -1,0 +1,159 @@
+"""OpenSeg's own: Eq. 5 and 6, regions, training over workers, the paper's size."""
+
+import math
+import os
+from dataclasses import replace
+
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from small_methods import MODEL, batch, make
+from torch.nn.parallel import DistributedDataParallel
+
+from ovseg_core.methods.inference import dense_scores, region_scores
+from ovseg_core.methods.masks import confidence
+
+
+def test_region_scores_weigh_cosines_by_masks():
+    regions = torch.tensor([[[2.0, 0.0], [0.0, 5.0]]])
+    texts = torch.tensor([[1.0, 0.0], [3.0, 3.0]])
+    masks = torch.tensor([[[[1.0, 0.5]], [[0.0, 0.25]]]])  # (1, 2, 1, 2)
+    # <w, z>: [[1, 0], [1/sqrt 2, 1/sqrt 2]]; y = <w, z> . s
+    half = 1 / math.sqrt(2)
+    y = region_scores(regions, masks, texts)
+    assert y[0, 0, 0].tolist() == pytest.approx([1.0, 0.5])
+    assert y[0, 1, 0].tolist() == pytest.approx([half, 0.75 * half])
+    assert y.argmax(1).tolist() == [[[0, 1]]]  # Eq. 6
+
+
+def test_dense_scores_are_cosines_per_location():
+    features = torch.tensor([[[[3.0, 0.0]], [[0.0, 2.0]]]])
+    y = dense_scores(features, torch.tensor([[0.0, 7.0]]))
+    assert y[0, 0, 0].tolist() == pytest.approx([0.0, 1.0])
+
+
+def test_confidence_is_the_mean_probability_where_a_mask_is_on():
+    masks = torch.tensor([[[[0.9, 0.7, 0.2]], [[0.4, 0.1, 0.0]]]])
+    assert confidence(masks)[0].tolist() == pytest.approx([0.8, 0.0])
+
+
+def test_the_losses_are_weighted_and_switchable():
+    given = batch()
+    once, twice = make("openseg", alpha=1.0)(given), make("openseg", alpha=2.0)(given)
+    assert set(once) == {"mask", "grounding", "word"}
+    assert twice["mask"].item() == pytest.approx(2 * once["mask"].item())
+    assert twice["grounding"] == once["grounding"]
+    assert set(make("openseg", word_weight=0.0)(given)) == {"mask", "grounding"}
+
+
+def test_grounding_reaches_the_mask_head():
+    model = make("openseg", alpha=0.0, word_weight=0.0)
+    model(batch())["grounding"].backward()
+    assert model.proposer.queries.queries.grad.abs().sum() > 0
+
+
+def test_word_dropout_follows_the_seed_of_the_batch():
+    model, given = make("openseg", kp=0.5), batch(8)
+    losses = {seed: model(replace(given, seed=seed))["grounding"].item() for seed in (1, 2)}
+    assert losses[1] != losses[2]
+
+
+@pytest.mark.parametrize("regions", ["grid", "kmeans"])
+@pytest.mark.parametrize("head", ["conv", "mlp"])
+def test_regions_that_are_not_learnt(regions, head):
+    model, given = make("openseg", regions=regions, head=head), batch()
+    assert set(model(given)) == {"grounding", "word"}
+    masks = model.proposals(given.images)
+    assert masks.shape == (4, 4, 8, 8)
+    assert torch.equal(masks.sum(1), torch.ones(4, 8, 8))
+    scores = model.score_maps(given.images, model.embed_text(["fish"]))
+    dense = model.score_maps(given.images, model.embed_text(["fish"]), "none")
+    assert scores.shape == dense.shape == (4, 1, 8, 8)
+
+
+def test_cached_features_replace_the_backbone():
+    frozen = {**MODEL, "image": {**MODEL["image"], "frozen": True}}
+    model, given = make("openseg", model=frozen), batch()
+    features = model.image.frozen_maps(given.images)
+    blind = replace(given, images=torch.zeros_like(given.images), features=features)
+    assert model(blind)["grounding"].item() == pytest.approx(model(given)["grounding"].item())
+
+
+def test_other_image_sizes_work():
+    model = make("openseg")
+    assert model.score_maps(torch.rand(1, 3, 48, 64), model.embed_text(["fish"])).shape == (1, 1, 12, 16)
+
+
+def _halves(given, rank, world):
+    size = len(given) // world
+    part = slice(rank * size, (rank + 1) * size)
+    lists = {name: getattr(given, name)[part] for name in ("keys", "captions", "words")}
+    tensors = {name: getattr(given, name)[part] for name in ("images", "masks", "num_masks", "labels")}
+    return replace(given, **lists, **tensors)
+
+
+def _uneven():
+    """Four captions of different lengths; the last has no words."""
+    return replace(batch(4), words=[["fish", "sky"], ["house"], ["red fish"], []])
+
+
+def _worker(rank, world, file, method, queue):
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{file}", rank=rank, world_size=world)
+    model = DistributedDataParallel(make(method))
+    losses = model(_halves(_uneven(), rank, world))
+    sum(losses.values()).backward()
+    gradients = {name: p.grad.numpy() for name, p in model.module.named_parameters()}
+    queue.put((rank, {k: v.item() for k, v in losses.items()}, gradients))
+    dist.barrier()
+    dist.destroy_process_group()
+
+
+@pytest.mark.parametrize("method", ["openseg", "clip_dense"])
+def test_two_workers_equal_one_on_the_whole_batch(method, tmp_path):
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    context = mp.get_context("spawn")
+    queue = context.Queue()
+    file = tmp_path / "meet"
+    processes = [context.Process(target=_worker, args=(r, 2, file, method, queue)) for r in range(2)]
+    for process in processes:
+        process.start()
+    results = sorted((queue.get(timeout=120) for _ in processes), key=lambda item: item[0])
+    for process in processes:
+        process.join(30)
+
+    single = make(method)
+    losses = single(_uneven())
+    sum(losses.values()).backward()
+    for name, value in losses.items():
+        values = [found[name] for _, found, _ in results]
+        if name == "mask":  # a mean over each worker's own images
+            values = [sum(values) / 2]
+        assert values == pytest.approx([value.item()] * len(values), abs=1e-5)
+    for name, parameter in single.named_parameters():
+        torch.testing.assert_close(
+            torch.from_numpy(results[0][2][name]), parameter.grad, rtol=1e-3, atol=1e-5, msg=name
+        )
+
+
+def test_the_papers_size_is_a_matter_of_settings():
+    """Sec. 4.1: EfficientNet-B7, width 640, 128 queries, a frozen text tower of BERT-Large's size."""
+    image = {**MODEL["image"], "backbone": "timm:tf_efficientnet_b7", "levels": [2, 3, 4, 5], "width": 640}
+    # 24 layers of width 1024, as BERT-Large
+    text = {**MODEL["text"], "tower": "open_clip:ViT-H-14", "frozen": True}
+    model = make(
+        "openseg",
+        model={"image": image, "text": text, "embed_dim": 640},
+        num_regions=128,
+        layers=3,
+        positions=160,
+    )
+    trained = [p for p in model.parameters() if p.requires_grad]
+    assert sum(p.numel() for p in trained) > 90e6
+    optimiser = torch.optim.SGD(trained, 0.005)
+    losses = model(batch(2))
+    sum(losses.values()).backward()
+    optimiser.step()
+    assert all(torch.isfinite(p).all() for p in trained)
+    assert model.proposals(batch(2).images).shape == (2, 128, 8, 8)
