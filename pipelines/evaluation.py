@@ -57,7 +57,7 @@ def evaluate(
     log: RunLog,
     ray: cluster.ClusterSettings,
 ) -> dict[str, Any]:
-    """Score `models/{run}/{seed}` as its evaluate.json says and write metrics.json, per_class.csv, gallery/.
+    """Score `models/{run}/{seed}` as its evaluate.json says and write its numbers and gallery.
 
     Raises:
         BenchmarkError: naming the file of the benchmark that is wrong.
@@ -76,7 +76,7 @@ def evaluate(
         parts = _here(make_worker, batches, log)
     boards = _merged(parts)
     content = results.metrics(benchmark, readings, boards, describe(model, main))
-    _write(out, benchmark, boards, keep, content)
+    results.write(out, benchmark, boards, keep, content)
     log.items, log.unit = len(benchmark.ids), "images"
     log.facts["readings"] = list(readings)
     return content
@@ -146,14 +146,3 @@ def _merged(parts: Iterable[Boards]) -> Boards:
             else:
                 total[name] = board
     return total
-
-
-def _write(
-    out: Path | str, benchmark: Benchmark, boards: Boards, keep: Sequence[str], content: dict[str, Any]
-) -> None:
-    gallery = files.join(out, "gallery")
-    for stale in files.listing(gallery, ".png"):  # of other readings or scenes
-        files.remove(stale)
-    results.write_gallery(gallery, benchmark, boards, keep)
-    files.write_bytes(files.join(out, "per_class.csv"), results.per_class(benchmark, boards))
-    files.write_json(files.join(out, "metrics.json"), content)

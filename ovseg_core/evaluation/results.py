@@ -1,4 +1,4 @@
-"""What the evaluation of one model on one benchmark leaves behind: metrics.json, per_class.csv, gallery/."""
+"""What the evaluation of one model on one benchmark leaves behind: numbers, their protocol, pictures."""
 
 import csv
 import io
@@ -74,6 +74,24 @@ def metrics(
         "model": dict(model),
         "readings": {name: board.numbers(benchmark) for name, board in boards.items()},
     }
+
+
+def write(
+    out: Path | str,
+    benchmark: Benchmark,
+    boards: Mapping[str, Scoreboard],
+    keep: Sequence[str],
+    content: Mapping[str, Any],
+) -> None:
+    """Write all of it into `out`; `keep` are the ids of the gallery, `content` comes from `metrics`."""
+    gallery = files.join(out, "gallery")
+    for stale in files.listing(gallery, ".png"):  # of other readings or scenes
+        files.remove(stale)
+    write_gallery(gallery, benchmark, boards, keep)
+    files.write_bytes(files.join(out, "per_class.csv"), per_class(benchmark, boards))
+    # Numbers only: `dvc metrics show` makes a column of every value, of the words of the protocol too.
+    files.write_json(files.join(out, "scores.json"), content["readings"][content["model"]["run"]])
+    files.write_json(files.join(out, "metrics.json"), content)
 
 
 def per_class(benchmark: Benchmark, boards: Mapping[str, Scoreboard]) -> bytes:

@@ -83,6 +83,7 @@ def test_everything_that_a_number_depends_on_is_written_beside_it(project):
     main, dense, oracle = (metrics["readings"][name] for name in ("tiny", "dense", "oracle"))
     assert {"miou", "miou_thing", "miou_stuff", "miou_warm", "grounding_miou", "miou_held_out"} <= main.keys()
     assert {"recall_50", "probe_thing_top1", "probe_chance"} <= main.keys()
+    assert json.loads((out / "scores.json").read_text()) == main
     assert not {"recall_50", "probe_chance"} & (dense.keys() | oracle.keys())
     assert all(0 <= value <= 100 for numbers in (main, dense, oracle) for value in numbers.values())
     log = json.loads((project / "log.json").read_text())
