@@ -136,11 +136,14 @@ def cpus_of_a_worker(settings: TrainSettings, available: float) -> float:
 
 
 def train_worker(config: dict[str, Any]) -> None:
-    """What every Ray Train worker runs. An error that would come again is written down, not retried."""
+    """What every Ray Train worker runs. An error that would come again is written down, not retried.
+
+    A loss that is not finite is seen by all workers at once, so that none is left waiting.
+    """
     import ray.train
 
     from ovseg_core.training.job import EXPECTED_ERRORS, run_job
-    from ovseg_core.training.loop import Worker
+    from ovseg_core.training.loop import NonFiniteLoss, Worker
 
     job = Job(**config)
     if files.exists(job.failure) or files.exists(job.done):
@@ -154,7 +157,7 @@ def train_worker(config: dict[str, Any]) -> None:
         run_job(job, worker)
     except EXPECTED_ERRORS as error:
         files.write_json(job.failure, {"message": str(error)})
-        if worker.world > 1:
+        if worker.world > 1 and not isinstance(error, NonFiniteLoss):
             raise  # the others wait for this worker in a collective: end the group
 
 
