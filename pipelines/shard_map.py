@@ -7,6 +7,8 @@ from typing import Any, Protocol, TypeVar
 
 from tqdm import tqdm
 
+from pipelines.cluster import on_cluster
+
 logger = logging.getLogger(__name__)
 R = TypeVar("R")
 MAX_RESTARTS = 3  # of one actor; a shard that kills its actor every time fails the stage after this
@@ -47,7 +49,8 @@ def map_shards(
         max_restarts=MAX_RESTARTS,
         max_task_retries=MAX_RESTARTS,
     )(_Actor)
-    pool: list[Any] = [actor_class.remote(make_worker) for _ in range(min(resources.actors, len(shards)))]
+    number = min(resources.actors, len(shards), most_actors(resources))
+    pool: list[Any] = [actor_class.remote(make_worker) for _ in range(number)]
     reports: dict[int, Any] = {}
     waiting = list(enumerate(shards))[::-1]
     running: dict[Any, tuple[int, Any]] = {}
@@ -67,6 +70,17 @@ def map_shards(
         for actor in pool:
             ray.kill(actor)
     return [reports[index] for index in range(len(shards))]
+
+
+def most_actors(resources: ActorResources) -> int:
+    """How many actors have room on this machine: one that waits for its CPU would keep its shard for ever."""
+    import ray
+
+    if on_cluster():  # which may grow
+        return resources.actors
+    free = ray.cluster_resources()
+    needs = (("CPU", resources.num_cpus), ("GPU", resources.num_gpus))
+    return max(1, min(int(free.get(kind, 0) // each) if each else resources.actors for kind, each in needs))
 
 
 class _Actor:

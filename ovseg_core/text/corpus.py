@@ -1,0 +1,183 @@
+"""From shards and their words to the corpus that training samples from.
+
+Everything passes through shard by shard, twice: first to count words among the captions that may stay, then
+to write the samples with the words that are kept. In between, only the words, a bit per caption and 12 bytes
+per wording stay in memory.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from tqdm import tqdm
+
+from ovseg_core import files, shards
+from ovseg_core.text import entities, filters
+from ovseg_core.text.funnel import Funnel, Ledger
+from ovseg_core.text.leaks import BenchmarkImages, leaks_of
+from ovseg_core.text.settings import CurateSettings
+from ovseg_core.text.sources import OpenSource, Source
+from ovseg_core.text.vocabulary import Vocabulary
+
+SAMPLES = pa.schema(
+    [
+        ("key", pa.string()),
+        ("shard", pa.string()),
+        ("row", pa.int32()),
+        ("labelled", pa.bool_()),
+        ("words", pa.list_(pa.string())),
+    ]
+)
+
+
+class Curator:
+    """One run over all shards."""
+
+    def __init__(self, images: BenchmarkImages, duplicates: pa.Array, settings: CurateSettings) -> None:
+        self.images, self.duplicates, self.settings = images, duplicates, settings
+        self.taken = filters.taken_parts(settings.filter, settings.phrases)
+        self.vocabulary, self.entities = Vocabulary(), Vocabulary()
+        self.wordings = filters.WordingLimit(settings.near_duplicates) if settings.near_duplicates else None
+        self.funnel = Funnel("not a duplicate", "not in a benchmark", "caption", "words")
+        self.labelled = Funnel("not in a benchmark")
+        self.rows: Counter[bool] = Counter()  # read, by `labelled`
+        self.leaks: list[dict[str, Any]] = []
+        self._stays: dict[str, np.ndarray] = {}  # packed bits: rows that passed everything but the words
+
+    def look(self, source: OpenSource) -> None:
+        """First pass: decide which rows may stay, and count their words."""
+        keys = source.captions["key"]
+        self.rows[source.labelled] += len(keys)
+        stays = np.ones(len(keys), bool)
+        if not source.labelled:
+            self._drop(source, stays, "not a duplicate", _in(keys, self.duplicates), "duplicate_image")
+        leaks = leaks_of(source.path, source.hashes, self.images, self.settings.leak_distance)
+        self.leaks += leaks
+        leaked = pa.array([leak["key"] for leak in leaks], pa.string())
+        self._drop(source, stays, "not in a benchmark", _in(keys, leaked), "benchmark_image")
+        if not source.labelled:
+            self._look_at_captions(source, stays)
+        self._stays[source.name] = np.packbits(stays)
+        if source.text is not None:
+            self.vocabulary.add(self._units(source, stays))
+
+    def _look_at_captions(self, source: OpenSource, stays: np.ndarray) -> None:
+        if source.text is None:
+            self._drop(source, stays, "caption", np.ones(len(stays), bool), "no_text")
+        wordings = filters.wording(source.captions["caption"])
+        self._drop(source, stays, "caption", pc.equal(wordings, "").to_numpy(), "empty_caption")
+        if self.wordings:
+            repeated = np.zeros(len(stays), bool)
+            repeated[stays] = ~self.wordings.passes(wordings.filter(pa.array(stays)))
+            self._drop(source, stays, "caption", repeated, "near_duplicate_caption")
+
+    def _drop(self, source: Source, stays: np.ndarray, step: str, dropped: np.ndarray, reason: str) -> None:
+        funnel = self.labelled if source.labelled else self.funnel
+        funnel.drop(step, reason, int((stays & dropped).sum()))
+        stays &= ~dropped
+
+    def _units(self, source: OpenSource, stays: np.ndarray) -> pa.Table:
+        texts = source.captions["caption"] if "other" in self.taken else None
+        table = filters.units(source.text, texts)
+        return table.filter(pa.array(stays[table["row"].to_numpy()]))
+
+    def choose(self, source: OpenSource, kept_words: pa.Array) -> pa.Table:
+        """Second pass: the samples of one shard with their kept words."""
+        number = len(source.captions)
+        stays = np.unpackbits(self._stays[source.name], count=number).astype(bool)
+        words = pa.array([[]] * number, SAMPLES.field("words").type)
+        if source.text is not None:
+            units = self._units(source, stays)
+            units = units.filter(pc.is_in(units["part"], value_set=pa.array(self.taken)))
+            had_words = np.bincount(units["row"].to_numpy(), minlength=number) > 0
+            words = filters.words_per_row(units.filter(pc.is_in(units["word"], value_set=kept_words)), number)
+            if not source.labelled:
+                self._drop(source, stays, "words", ~had_words, "no_words")
+                bare = pc.equal(pc.list_value_length(words), 0).to_numpy(zero_copy_only=False)
+                self._drop(source, stays, "words", bare, "rare_words")
+            self._count_entities(source.text, stays)
+        return _samples(source, words).filter(pa.array(stays))
+
+    def _count_entities(self, text: pa.Table, stays: np.ndarray) -> None:
+        names = pc.list_flatten(text.filter(pa.array(stays))["entities"])
+        self.entities.add(pa.table({"word": names, "part": pa.repeat(pa.scalar("noun"), len(names))}))
+
+
+def _in(keys: pa.ChunkedArray, known: pa.Array) -> np.ndarray:
+    return pc.is_in(keys, value_set=known).to_numpy()
+
+
+def _samples(source: OpenSource, words: pa.Array) -> pa.Table:
+    number = len(source.captions)
+    columns = {
+        "key": source.captions["key"],
+        "shard": pa.repeat(pa.scalar(source.name), number),
+        "row": pa.array(np.arange(number), pa.int32()),
+        "labelled": pa.repeat(pa.scalar(source.labelled), number),
+        "words": words,
+    }
+    return pa.table(columns, schema=SAMPLES)
+
+
+def curate(
+    sources: Sequence[Source],
+    ledger: Path | str,
+    benchmarks: Path | str,
+    out: Path | str,
+    settings: CurateSettings,
+) -> dict[str, Any]:
+    """Write the corpus folder; returns the funnel.
+
+    Raises:
+        ValueError: when no sample is left, with the counts of what was dropped.
+    """
+    known = Ledger(ledger) if files.exists(ledger) else None
+    duplicates = known.duplicates if known else pa.array([], pa.string())
+    curator = Curator(BenchmarkImages.read(benchmarks), duplicates, settings)
+    for source in tqdm(sources, desc="count words", unit="shard"):
+        curator.look(source.open())
+    vocabulary = curator.vocabulary.decide(curator.taken, settings.min_documents)
+    num_samples = _write_samples(sources, curator, vocabulary, files.join(out, "samples.parquet"))
+    funnel = {
+        "steps": [
+            *(known.steps(curator.rows[False]) if known else []),
+            *curator.funnel.steps(curator.rows[False]),
+        ],
+        "labelled": curator.labelled.steps(curator.rows[True])[0],
+    }
+    if not num_samples:
+        raise ValueError(f"no sample is left: {json.dumps(funnel)}")
+    shards.write_table(files.join(out, "vocabulary.parquet"), vocabulary)
+    _write_entities(sources, curator, out)
+    files.write_json(files.join(out, "leaks.json"), curator.images.by_benchmark(curator.leaks))
+    files.write_json(files.join(out, "funnel.json"), funnel)
+    return funnel
+
+
+def _write_samples(sources: Sequence[Source], curator: Curator, vocabulary: pa.Table, path: str) -> int:
+    kept = vocabulary["word"].filter(vocabulary["kept"]).combine_chunks()
+    number = 0
+    with files.atomic(path) as handle, pq.ParquetWriter(handle, SAMPLES) as writer:
+        for source in tqdm(sources, desc="write samples", unit="shard"):
+            chosen = curator.choose(source.open(), kept)
+            number += len(chosen)
+            if len(chosen):
+                writer.write_table(chosen)
+    return number
+
+
+def _write_entities(sources: Sequence[Source], curator: Curator, out: Path | str) -> None:
+    counts = curator.entities.decide(("noun",), curator.settings.min_documents)
+    by_name = {source.name: source for source in sources}
+    entities.write(
+        files.join(out, "entities.parquet"),
+        files.join(out, "samples.parquet"),
+        counts.filter(counts["kept"]),
+        lambda name: by_name[name].open().entities,
+    )

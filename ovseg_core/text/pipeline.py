@@ -1,0 +1,100 @@
+"""The spaCy pipeline, and the parser that turns lines of text into words with it."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from ovseg_core.text.lemmas import Lemmas
+from ovseg_core.text.phrases import Parsed, Word, parse
+from ovseg_core.text.settings import LEXICON
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+
+MOST_WORDS = 100_000  # that spaCy may learn before it forgets them, about 0.1 GB
+
+
+def load(model: str) -> "Language":
+    """The spaCy pipeline that `extract.model` names.
+
+    Raises:
+        ValueError: when it is not installed here, or sets no parts of speech or lemmas.
+    """
+    if model == LEXICON:
+        return load_lexicon()
+    import spacy
+
+    try:
+        pipeline = spacy.load(model, exclude=["ner", "parser", "senter"])
+    except OSError as error:
+        raise ValueError(f"extract.model is {model!r}, which cannot be loaded here: {error}") from error
+    probe = pipeline("a dog")
+    if not all(token.pos_ and token.lemma_ for token in probe):
+        raise ValueError(
+            f"extract.model is {model!r}; it has to set parts of speech and lemmas, and its components are: "
+            f"{', '.join(pipeline.pipe_names) or 'none'}"
+        )
+    return pipeline
+
+
+def load_lexicon() -> "Language":
+    """Blank English with the lexicon tagger. Hyphens do not split: "t-shirt" is one token."""
+    with _without_torch():
+        import spacy
+    from spacy.lang.char_classes import HYPHENS
+    from spacy.util import compile_infix_regex
+
+    from ovseg_core.text import tagger
+
+    tagger.register()
+    pipeline = spacy.blank("en")
+    dashes = HYPHENS.removeprefix("-|")
+    rules = [str(rule).replace(f"(?:{HYPHENS})", f"(?:{dashes})") for rule in pipeline.Defaults.infixes or ()]
+    tokenizer: Any = pipeline.tokenizer
+    tokenizer.infix_finditer = compile_infix_regex(rules).finditer
+    pipeline.add_pipe(tagger.FACTORY)
+    return pipeline
+
+
+@contextmanager
+def _without_torch() -> Iterator[None]:
+    """Let spaCy start without torch, which the lexicon never calls: 2 s and 0.1 GB instead of 6 s and 0.6."""
+    if "torch" in sys.modules or "thinc" in sys.modules:
+        yield
+        return
+    # Makes `import torch` an ImportError, which spaCy's tensor library expects.
+    sys.modules["torch"] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules["torch"]
+
+
+class CaptionParser:
+    """One pipeline, built once, that turns lines of text into words."""
+
+    def __init__(self, model: str) -> None:
+        self.pipeline = load(model)
+        self.lemmas = Lemmas()
+        self.zone = ExitStack()  # spaCy forgets what it met since the zone was entered when it is left
+        self.lasting = 0  # words that it keeps
+
+    def parse(self, lines: Iterable[str]) -> dict[str, Parsed]:
+        """Each distinct line once."""
+        distinct = list(dict.fromkeys(lines))
+        docs = self.pipeline.pipe(distinct)
+        found = (parse([Word(t.lower_, t.lemma_.lower(), t.pos_) for t in doc]) for doc in docs)
+        return dict(zip(distinct, found, strict=True))
+
+    def forget(self) -> None:
+        """Let go of the words that spaCy would keep for good, once there are many new ones."""
+        strings = self.pipeline.vocab.strings
+        if len(strings) > self.lasting + MOST_WORDS:
+            self.zone.close()
+            self.lasting = len(strings)
+            self.zone.enter_context(self.pipeline.memory_zone())
+
+    def entities(self, parsed: Parsed) -> list[str]:
+        """The nouns of a caption that are listed as nouns: misspellings and stray names are left out."""
+        return [noun for noun in parsed.nouns if self.lemmas.knows(noun, "noun")]
