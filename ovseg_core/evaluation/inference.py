@@ -15,6 +15,7 @@ from torch import Tensor
 from ovseg_core.evaluation.benchmark import VOID, classes_in
 from ovseg_core.masks.pooling import match_size, pool
 from ovseg_core.methods.registry import Method, Regions
+from ovseg_core.params import ParamError
 from ovseg_core.text.prompts import expand
 
 PLANES = 8  # classes that are upsampled at once
@@ -29,7 +30,16 @@ class Queries:
 
 
 def embed_classes(method: Method, names: Sequence[Sequence[str]], prompts: str) -> Queries:
-    """Embed the synonyms of every class. The prompts of one name are averaged, its synonyms stay apart."""
+    """Embed the synonyms of every class. The prompts of one name are averaged, its synonyms stay apart.
+
+    Raises:
+        ParamError: for a method that proposes masks and knows no names.
+    """
+    if not hasattr(method, "embed_text"):
+        raise ParamError(
+            f"{type(method).__name__} knows no names, it only proposes masks; what is evaluated or predicts "
+            "has to be a method with a text tower"
+        )
     texts = [name for synonyms in names for name in synonyms]
     expanded = [expand(text, prompts) for text in texts]
     flat = method.embed_text([prompt for group in expanded for prompt in group])

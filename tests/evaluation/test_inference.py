@@ -5,6 +5,7 @@ from colour_world import ColourMethod, paint
 
 from ovseg_core.evaluation import inference
 from ovseg_core.evaluation.benchmark import VOID
+from ovseg_core.params import ParamError
 
 NAMES = ["red", "green", "blue"]
 SCENE = np.array([[0, 0, 1, 1], [0, 0, 1, 1], [2, 2, 2, 2], [2, 2, 2, 2]])
@@ -114,3 +115,8 @@ def test_the_first_of_equal_scores_wins_also_beyond_the_planes_of_one_round():
     scores = torch.zeros(20, 2, 2)
     scores[17, 0, 0] = scores[11, 0, 0] = scores[18, 1, 1] = 1
     assert inference.class_map(scores, (2, 2), range(20)).tolist() == [[11, 0], [0, 18]]
+
+
+def test_a_method_without_a_text_tower_is_refused():
+    with pytest.raises(ParamError, match="Identity knows no names, it only proposes masks"):
+        inference.embed_classes(torch.nn.Identity(), [["red"]], "single")

@@ -60,8 +60,13 @@ def test_the_picture_has_the_colours_of_its_legend():
     drawn = predictor.draw(IMAGE, predictor(IMAGE))
     width = 540  # 12 pixels x 45: enlarged to a short side of 360
     assert drawn.shape[0] == 360
-    for colour in palette(3):
-        assert (drawn[:, width:] == colour).all(-1).sum() > 100  # a swatch for each
+    swatches = [np.argwhere((drawn[:, width:] == colour).all(-1))[:, 0] for colour in palette(3)]
+    assert min(map(len, swatches)) > 100
+    assert np.argsort([rows.mean() for rows in swatches]).tolist() == [
+        2,
+        0,
+        1,
+    ]  # blue fills half, then in order
     assert np.abs(drawn[300, 100].astype(int) - (0.62 * palette(3)[2] + 0.38 * IMAGE[6, 2].mean())).max() <= 1
 
 
