@@ -60,6 +60,11 @@ def write_json(path: Path | str, content: Any) -> None:
     write_bytes(path, (json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode())
 
 
+def absolute(path: Path | str) -> str:
+    """The path as it is understood in any folder; URLs are so already."""
+    return str(path) if is_url(path) else os.path.abspath(path)
+
+
 def open_read(path: Path | str) -> IO[bytes]:
     """Open a local path or fsspec URL for reading bytes."""
     return fsspec.open(str(path), "rb").open()

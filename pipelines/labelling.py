@@ -1,8 +1,29 @@
-"""Pseudo masks for caption-only images: Ray actors hold a frozen teacher, a shard is a task."""
+"""Pseudo masks for caption-only images: Ray actors hold a frozen teacher, a shard is a task.
 
+What the teacher proposes is stored before any threshold: a new threshold never runs the teacher again.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
 
-from ovseg_core.params import check
+import numpy as np
+import pyarrow as pa
+
+from ovseg_core import files, shards
+from ovseg_core.params import ParamError, check
+from ovseg_core.records import BadSample, MaskSet
+from ovseg_core.run_log import RunLog
+from ovseg_core.training.identity import CODE, code_fingerprint
+from pipelines import cluster, shard_map
+from pipelines.cluster import ClusterSettings
+from pipelines.shard_map import ActorResources
+
+HASH = b"ovseg.teacher"  # metadata: hash of the teacher's weights
+MASK = pa.struct([("counts", pa.string()), ("score", pa.float32()), ("box", pa.list_(pa.float32()))])
+SCHEMA = pa.schema([("key", pa.string()), ("size", pa.list_(pa.int32())), ("masks", pa.list_(MASK))])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,9 +34,194 @@ class LabelSettings:
     num_cpus: float  # and torch threads, per actor
     num_gpus: float  # per actor
     batch_size: int
+    precision: Literal["auto", "float32", "bf16"]  # auto: bf16 where the device computes it fast
+    max_bad: float  # share of undecodable images above which the stage fails
 
     def __post_init__(self) -> None:
         for name in ("actors", "batch_size"):
             check(getattr(self, name) >= 1, f"pseudo_label.{name}", getattr(self, name), "at least 1")
         check(self.num_cpus > 0, "pseudo_label.num_cpus", self.num_cpus, "above 0")
         check(self.num_gpus >= 0, "pseudo_label.num_gpus", self.num_gpus, "at least 0")
+        check(0 <= self.max_bad <= 1, "pseudo_label.max_bad", self.max_bad, "from 0 to 1")
+
+
+@dataclass(frozen=True)
+class LabelJob:
+    """What a labelling actor needs to know. Plain values: weights never travel with a task."""
+
+    teacher: dict[str, Any]  # section teachers.<name>
+    model: str  # its model folder
+    out: str  # folder of `{shard}.parquet`
+    features: str | None  # cached maps of the teacher's own frozen backbone
+    stamps: dict[str, str]  # shard -> fingerprint of what its masks are made from
+    weights: str  # hash of the teacher's weights
+    settings: LabelSettings
+
+
+def label(
+    teacher: Mapping[str, Any],
+    model: Path | str,
+    folder: Path | str,
+    features: Path | str,
+    out: Path | str,
+    settings: LabelSettings,
+    ray: ClusterSettings,
+    log: RunLog,
+) -> None:
+    """Label every shard of `folder` whose masks are missing or were made from something else.
+
+    Raises:
+        ParamError: when more than `max_bad` of the images cannot be decoded.
+    """
+    job = make_job(teacher, model, folder, features, out, settings)
+    files.sweep(out)
+    for path in files.listing(out, ".parquet"):
+        if shards.name_of(path) not in map(shards.name_of, job.stamps):
+            files.remove(path)
+    missing = [s for s, stamp in job.stamps.items() if shards.stamp_of(mask_path(job, s)) != stamp]
+    reports: list[dict[str, int]] = []
+    if missing:  # else there is no need of Ray
+        resources = ActorResources(
+            actors=settings.actors, num_cpus=settings.num_cpus, num_gpus=settings.num_gpus
+        )
+        with cluster.connect(ray):
+            log.work_starts()
+            reports = shard_map.map_shards(lambda: Labeller(job), missing, resources, "label")
+    log.unit = "images"
+    for report in reports:
+        log.items += report.pop("images")
+        log.drops.update(report)
+    log.facts |= {"shards": len(missing), "shards_kept": len(job.stamps) - len(missing)}
+    check_drops(log, settings)
+
+
+def make_job(
+    teacher: Mapping[str, Any],
+    model: Path | str,
+    folder: Path | str,
+    features: Path | str,
+    out: Path | str,
+    settings: LabelSettings,
+) -> LabelJob:
+    """The job with the fingerprint of every shard: its images, the teacher, what else decides the masks."""
+    weights = files.digest(files.join(model, "model.safetensors"))
+    about = files.join(features, "features.json")
+    cached = files.read_json(about) if files.exists(about) else {}
+    config = files.read_json(files.join(model, "config.json"))
+    use_maps = cached.get("backbone") is not None and cached["image"] == config["model"]["image"]
+    code = code_fingerprint((*CODE, "teachers"))
+    common = (dict(teacher), weights, use_maps and cached, settings.batch_size, settings.precision, code)
+    stamps = {
+        files.absolute(shard): files.fingerprint(*common, files.digest(shard + ".parquet"))
+        for shard in shards.list_shards(folder)
+    }
+    return LabelJob(
+        teacher=dict(teacher),
+        model=files.absolute(model),
+        out=files.absolute(out),
+        features=files.absolute(features) if use_maps else None,
+        stamps=stamps,
+        weights=weights,
+        settings=settings,
+    )
+
+
+def mask_path(job: LabelJob, shard: str) -> str:
+    """Where the masks of a shard lie."""
+    return files.join(job.out, shards.name_of(shard) + ".parquet")
+
+
+def check_drops(log: RunLog, settings: LabelSettings) -> None:
+    """Fail when too many images were unusable: the masks that could be made are kept."""
+    dropped = sum(log.drops.values())
+    if dropped > settings.max_bad * log.items:
+        raise ParamError(
+            f"pseudo_label.max_bad is {settings.max_bad}, but {dropped} of {log.items} images could not be "
+            f"labelled: {dict(log.drops)}"
+        )
+
+
+class Labeller:
+    """One teacher, called with one shard after another. It imports nothing of Ray."""
+
+    def __init__(self, job: LabelJob) -> None:
+        import torch
+
+        from ovseg_core.teachers.registry import load
+        from ovseg_core.training.loop import resolve_precision
+
+        torch.set_num_threads(max(1, int(job.settings.num_cpus)))
+        self.job, self.settings = job, job.settings
+        self.device = "cuda" if job.settings.num_gpus else "cpu"
+        self.half = resolve_precision(job.settings.precision, self.device) == "bf16"
+        self.teacher = load(job.teacher, job.model, self.device)
+
+    def __call__(self, shard: str) -> dict[str, int]:
+        """Write the masks of one shard; returns its number of images and the drops by reason."""
+        keys = shards.read_table(shard + ".parquet", columns=["key"])["key"].to_pylist()
+        drops: Counter[str] = Counter()
+        maps = self.maps(shard, keys)
+        found = dict(row for batch in self.batches(shard, drops) for row in self.label(batch, maps))
+        missing = sum(key not in found for key in keys) - drops.total()
+        if missing:
+            drops["missing_sample"] = missing
+        rows = [{"key": key, "size": [0, 0], "masks": [], **found.get(key, {})} for key in keys]
+        table = pa.Table.from_pylist(rows, schema=SCHEMA.with_metadata({HASH: self.job.weights.encode()}))
+        shards.write_table(mask_path(self.job, shard), table, self.job.stamps[shard])
+        return {"images": len(keys), **drops}
+
+    def batches(self, shard: str, drops: Counter[str]) -> Iterator[list[tuple[str, np.ndarray]]]:
+        """Keys and images of a shard, batch by batch; what cannot be decoded is counted in `drops`."""
+        batch: list[tuple[str, np.ndarray]] = []
+        for raw in whole_samples(shard):
+            try:
+                batch.append((raw["__key__"], shards.decode_sample(raw).image))
+            except BadSample as error:
+                drops[error.reason] += 1
+            if len(batch) == self.settings.batch_size:
+                yield batch
+                batch = []
+        if batch:
+            yield batch
+
+    def maps(self, shard: str, keys: list[str]) -> Callable[[list[str]], list[Any]]:
+        """A function from keys to cached maps, one (B, C, h, w) tensor per level; none without a cache."""
+        if self.job.features is None:
+            return lambda _: []
+        from ovseg_core.training.shard_cache import read_maps
+
+        levels = read_maps(files.join(self.job.features, shards.name_of(shard) + ".safetensors"))
+        row = {key: number for number, key in enumerate(keys)}
+        names = sorted(levels.keys() - {"valid"})
+        return lambda some: [levels[name][[row[key] for key in some]] for name in names]
+
+    def label(
+        self, batch: list[tuple[str, np.ndarray]], maps: Callable[[list[str]], list[Any]]
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        """(key, columns) of each image of a batch."""
+        import torch
+
+        images = [image for _, image in batch]
+        with torch.autocast(self.device, torch.bfloat16, enabled=self.half):
+            proposed = self.teacher(images, maps([key for key, _ in batch]))
+        for (key, image), masks in zip(batch, proposed, strict=True):
+            yield key, {"size": list(image.shape[:2]), "masks": mask_rows(masks)}
+
+
+def whole_samples(shard: str) -> Iterator[dict[str, Any]]:
+    """The samples of a tar up to where it was cut, if it was."""
+    try:
+        yield from shards.read_tar(shard + ".tar")
+    except (BadSample, OSError):
+        return
+
+
+def mask_rows(proposed: MaskSet) -> list[dict[str, Any]]:
+    """Masks as the rows of docs/contracts.md."""
+    from ovseg_core.masks import rle
+
+    boxes = rle.boxes(proposed.masks)
+    return [
+        {"counts": mask["counts"], "score": float(score), "box": box.tolist()}
+        for mask, score, box in zip(proposed.masks, proposed.scores, boxes, strict=True)
+    ]

@@ -63,14 +63,9 @@ def make_job(run: Mapping[str, Any], seed: int, data: Path | str, settings: Trai
     """The job with its working folder, which is named after everything that decides the result."""
     corpus = data_fingerprint(str(data), run["data"]["pseudo"])
     whole = files.fingerprint(run, seed, corpus, code_fingerprint())
-    storage = absolute(settings.storage or "work")
+    storage = files.absolute(settings.storage or "work")
     folder = files.join(storage, "train", whole)
-    return Job(run=dict(run), seed=seed, data=absolute(data), folder=folder, corpus=corpus)
-
-
-def absolute(path: Path | str) -> str:
-    """A path that means the same in every worker; URLs do already."""
-    return str(path) if files.is_url(path) else os.path.abspath(path)
+    return Job(run=dict(run), seed=seed, data=files.absolute(data), folder=folder, corpus=corpus)
 
 
 def fit(job: Job, settings: TrainSettings) -> None:

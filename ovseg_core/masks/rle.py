@@ -35,6 +35,12 @@ def area(rles: Sequence[Rle]) -> np.ndarray:
     return np.asarray(coco.area(_to_coco(rles)), np.int64) if rles else np.zeros(0, np.int64)
 
 
+def boxes(rles: Sequence[Rle]) -> np.ndarray:
+    """(N, 4) float32 xyxy boxes around N masks; an empty mask has the box (0, 0, 0, 0)."""
+    xywh = coco.toBbox(_to_coco(rles)) if rles else np.zeros((0, 4))  # COCO's order
+    return np.hstack([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]]).astype(np.float32)
+
+
 def iou(a: Sequence[Rle], b: Sequence[Rle]) -> np.ndarray:
     """(A, B) float64 intersection over union of every mask of `a` with every mask of `b`."""
     if not a or not b:

@@ -3,6 +3,7 @@
 No torch here: the stage that starts the workers does without.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,7 @@ def _tail(path: str, root: str) -> str:
     return path.removeprefix(root)
 
 
-def code_fingerprint() -> str:
+def code_fingerprint(packages: Sequence[str] = CODE) -> str:
     """Of the sources that decide the result: a state of other code is not gone on from."""
-    sources = sorted(path for package in CODE for path in (CORE / package).glob("*.py"))
+    sources = sorted(path for package in packages for path in (CORE / package).glob("*.py"))
     return files.fingerprint({str(path.relative_to(CORE)): files.digest(path) for path in sources})

@@ -31,6 +31,12 @@ def test_area_and_iou_match_values_worked_out_by_hand():
     assert rle.iou([], encoded).shape == (0, 3)
 
 
+def test_boxes_are_xyxy_with_the_lower_right_corner_outside():
+    # the first mask covers columns 1-2 and rows 0-1
+    assert rle.boxes(rle.encode(MASKS)).tolist() == [[1, 0, 3, 2], [0, 0, 0, 0], [0, 0, 3, 2]]
+    assert rle.boxes([]).shape == (0, 4)
+
+
 @pytest.mark.parametrize("counts", ["", "23", "29999", "231231", "0P`"])
 def test_runs_that_do_not_fill_the_mask_are_refused(counts):
     with pytest.raises(BadSample, match="broken_mask"):
