@@ -7,6 +7,7 @@ from ovseg_core.run_log import RunLog
 from ovseg_core.text.corpus import curate
 from ovseg_core.text.settings import CurateSettings
 from ovseg_core.text.sources import Source
+from stages import run
 
 
 def main() -> None:
@@ -37,4 +38,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -8,6 +8,7 @@ from ovseg_core import params
 from ovseg_core.run_log import RunLog
 from pipelines.download import WORK, DownloadSettings, download
 from pipelines.fetch import DownloadError
+from stages import run
 
 
 def main() -> None:
@@ -32,4 +33,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

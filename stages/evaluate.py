@@ -7,6 +7,7 @@ from ovseg_core import params
 from ovseg_core.run_log import RunLog
 from pipelines.cluster import ClusterSettings
 from pipelines.evaluation import evaluate
+from stages import run
 
 
 def main() -> None:
@@ -25,4 +26,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

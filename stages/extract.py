@@ -7,6 +7,7 @@ from ovseg_core.run_log import RunLog
 from ovseg_core.text.settings import ExtractSettings
 from pipelines.cluster import ClusterSettings
 from pipelines.text import extract
+from stages import run
 
 
 def main() -> None:
@@ -26,4 +27,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -8,6 +8,7 @@ from ovseg_core.reporting import page
 from ovseg_core.reporting.settings import ReportSettings, Sweep
 from ovseg_core.reporting.sources import Sources
 from ovseg_core.run_log import RunLog
+from stages import run
 
 
 def main() -> None:
@@ -32,4 +33,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

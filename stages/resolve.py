@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ovseg_core import files, params
 from pipelines import settings
+from stages import run
 
 
 def main() -> None:
@@ -14,10 +15,10 @@ def main() -> None:
     )
     args = parser.parse_args()
 
-    for name, run in settings.resolve(params.read("params.yaml")).items():
-        files.write_json(args.out / name / "train.json", run.train)
-        files.write_json(args.out / name / "evaluate.json", run.evaluate)
+    for name, resolved in settings.resolve(params.read("params.yaml")).items():
+        files.write_json(args.out / name / "train.json", resolved.train)
+        files.write_json(args.out / name / "evaluate.json", resolved.evaluate)
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

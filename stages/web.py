@@ -7,6 +7,7 @@ from ovseg_core import params
 from ovseg_core.run_log import RunLog
 from ovseg_core.web.settings import WebSettings
 from ovseg_core.web.sources import write_web
+from stages import run
 
 
 def main() -> None:
@@ -24,4 +25,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)
