@@ -5,8 +5,9 @@ from pathlib import Path
 
 from ovseg_core import files, params
 from ovseg_core.reporting import page
-from ovseg_core.reporting.settings import ReportSettings, Sweep
+from ovseg_core.reporting.settings import ReportSettings
 from ovseg_core.reporting.sources import Sources
+from ovseg_core.reporting.sweep import Sweep
 from ovseg_core.run_log import RunLog
 from stages import run
 

@@ -33,7 +33,7 @@ class Panel:
 class Curve:
     """A loss over steps, of one run and seed."""
 
-    run: str
+    colour: str
     steps: list[float]
     values: list[float] = field(repr=False)
 
@@ -77,14 +77,14 @@ def _lollipop(axis: Axes, row: int, values: list[float], line: Line) -> None:
     )
 
 
-def curves(by_loss: Mapping[str, Sequence[Curve]], colours: Mapping[str, str], columns: int = 4) -> Figure:
+def curves(by_loss: Mapping[str, Sequence[Curve]], columns: int = 4) -> Figure:
     """A panel per loss; runs in their colours, seeds of a run over each other."""
     lines = math.ceil(len(by_loss) / columns)
     figure = canvas(1.75 * lines)
     axes = figure.subplots(lines, columns, squeeze=False).ravel()
     for axis, (loss, drawn) in zip(axes, by_loss.items(), strict=False):
         for curve in drawn:
-            axis.plot(curve.steps, curve.values, color=colours[curve.run], linewidth=0.9, alpha=0.85)
+            axis.plot(curve.steps, curve.values, color=curve.colour, linewidth=0.9, alpha=0.85)
         axis.set_title(plain(loss))
         axis.grid(axis="y")
         axis.tick_params(axis="y", labelcolor=GREY)

@@ -9,10 +9,10 @@ import numpy as np
 from ovseg_core.reporting import charts, figures
 from ovseg_core.reporting.blocks import Block, Figure, Remark, Section, missing
 from ovseg_core.reporting.charts import Line, Panel
-from ovseg_core.reporting.naming import colour, in_order, label, provenance, role
+from ovseg_core.reporting.naming import in_order, provenance, role
 from ovseg_core.reporting.scores import Scores
-from ovseg_core.reporting.settings import Sweep
 from ovseg_core.reporting.sources import Sources
+from ovseg_core.reporting.sweep import Sweep
 
 MOST_CLASSES = 40  # bars that still fit a page; of a larger vocabulary the most frequent are drawn
 KINDS = {"thing": "things", "stuff": "stuff"}
@@ -23,16 +23,16 @@ PROBE = (
 Rows = dict[tuple[str, str], list[float]]  # (reading, class) -> IoU in percent, one per seed
 
 
-def per_class(sources: Sources, scores: Scores, sweep: Sweep, colours: dict[str, str]) -> Section:
+def per_class(sources: Sources, scores: Scores, sweep: Sweep) -> Section:
     """Bars of IoU per class: benchmarks held back for testing, or all where there is none of that kind."""
     tests = [name for name in sweep.benchmarks if role(name) == "test"]
     blocks: list[Block] = []
     for benchmark in tests or in_order(sweep.benchmarks):
-        blocks += _class_figure(sources, scores, sweep, colours, benchmark)
+        blocks += _class_figure(sources, scores, sweep, benchmark)
     return Section("classes", "Classes", blocks)
 
 
-def probe(scores: Scores, sweep: Sweep, colours: dict[str, str]) -> Section:
+def probe(scores: Scores, sweep: Sweep) -> Section:
     """Top-1 of the truth's regions against chance: a panel per benchmark and kind of class."""
     benchmarks = [name for name in in_order(sweep.benchmarks) if "probe_chance" in scores.metrics(name)]
     if not benchmarks:
@@ -41,9 +41,7 @@ def probe(scores: Scores, sweep: Sweep, colours: dict[str, str]) -> Section:
     readings = [r for r in sweep.readings() if not r.number]
     cells = [(name, kind) for name in benchmarks for kind in ("thing", "stuff")]
     lines = [
-        Line(
-            r.name, colour(r, colours), [scores.values(r.name, n, f"probe_{kind}_top1") for n, kind in cells]
-        )
+        Line(r.name, r.colour, [scores.values(r.name, n, f"probe_{kind}_top1") for n, kind in cells])
         for r in readings
     ]
     panels = [Panel(f"{name}, {KINDS[kind]}", _chance(scores, sweep, name)) for name, kind in cells]
@@ -58,9 +56,7 @@ def _chance(scores: Scores, sweep: Sweep, benchmark: str) -> float | None:
     return found[0] if found else None
 
 
-def _class_figure(
-    sources: Sources, scores: Scores, sweep: Sweep, colours: dict[str, str], benchmark: str
-) -> list[Block]:
+def _class_figure(sources: Sources, scores: Scores, sweep: Sweep, benchmark: str) -> list[Block]:
     values, kinds, pixels = read_classes(sources, sweep, benchmark)
     readings = [r for r in sweep.readings() if any(name == r.name for name, _ in values)]
     if not readings:
@@ -70,9 +66,7 @@ def _class_figure(
     # things above stuff, each from what the first reading does best
     names.sort(key=lambda name: (kinds[name] != "thing", -np.mean(values.get((first, name)) or [0.0]), name))
     breaks = [i for i in range(1, len(names)) if kinds[names[i]] != kinds[names[i - 1]]]
-    lines = [
-        Line(label(r), colour(r, colours), [values.get((r.name, n), []) for n in names]) for r in readings
-    ]
+    lines = [Line(r.label, r.colour, [values.get((r.name, n), []) for n in names]) for r in readings]
     svg = figures.draw(f"classes-{benchmark}", charts.class_bars, names, lines, breaks)
     cut = f" The {len(names)} classes with most pixels of {len(kinds)}." if len(names) < len(kinds) else ""
     caption = (

@@ -6,30 +6,32 @@ from typing import Any
 
 from ovseg_core.records import BadSample
 from ovseg_core.reporting.blocks import Block, Gallery, Heading, Section, Strip, Tile, missing
-from ovseg_core.reporting.naming import ROLES, colour, in_order, label, role
+from ovseg_core.reporting.naming import ROLES, in_order, provenance, role
 from ovseg_core.reporting.pictures import embed
 from ovseg_core.reporting.scenes import training_scenes
-from ovseg_core.reporting.settings import Reading, ReportSettings, Sweep
+from ovseg_core.reporting.scores import Scores
+from ovseg_core.reporting.settings import ReportSettings
 from ovseg_core.reporting.sources import Sources
+from ovseg_core.reporting.sweep import Reading, Sweep
 
 HEX = re.compile(r"#[0-9a-fA-F]{6}")
 MOST_COLUMNS = 9  # above, a scene wraps into several lines of labelled images, about equally long
 Indices = dict[str, tuple[int, dict[str, Any]]]  # run -> (seed, its gallery/index.json)
 
 
-def section(sources: Sources, sweep: Sweep, settings: ReportSettings, colours: dict[str, str]) -> Section:
+def section(sources: Sources, scores: Scores, sweep: Sweep, settings: ReportSettings) -> Section:
     """Training scenes from caption to masks, then a gallery per benchmark."""
     if settings.gallery == 0:
         return Section("gallery", "Gallery", [missing("Left out: report.gallery is 0.")])
     blocks: list[Block] = [Heading("Training scenes"), training_scenes(sources, settings)]
     for benchmark in in_order(sweep.benchmarks):
         blocks.append(Heading(benchmark, tag=ROLES.get(role(benchmark), "")))
-        blocks.append(benchmark_scenes(sources, sweep, settings, colours, benchmark))
+        blocks.append(benchmark_scenes(sources, scores, sweep, settings, benchmark))
     return Section("gallery", "Gallery", blocks)
 
 
 def benchmark_scenes(
-    sources: Sources, sweep: Sweep, settings: ReportSettings, colours: dict[str, str], benchmark: str
+    sources: Sources, scores: Scores, sweep: Sweep, settings: ReportSettings, benchmark: str
 ) -> Block:
     """The scenes that the evaluation of every run has drawn, one strip each."""
     indices = _indices(sources, sweep, benchmark)
@@ -41,14 +43,14 @@ def benchmark_scenes(
     first = next(iter(indices.values()))[1]
     chosen = [scene for scene in first["ids"] if scene in common][: settings.gallery]
     readings = [r for r in sweep.readings() if r.run in indices and r.name in indices[r.run][1]["readings"]]
-    strips = [Strip(scene, _tiles(sources, indices, readings, colours, benchmark, scene)) for scene in chosen]
+    strips = [Strip(scene, _tiles(sources, indices, readings, benchmark, scene)) for scene in chosen]
     legend = tuple(
         (entry["color"], entry["name"]) for entry in first["legend"] if HEX.fullmatch(entry["color"])
     )
     seeds = sorted({seed for seed, _ in indices.values()})
     caption = (
         f"Scenes of {benchmark}: image, truth and the class map of every reading, all names queried. "
-        f"Seed {', '.join(map(str, seeds))}."
+        f"{provenance(scores, benchmark, seeds)}"
     )
     images = 2 + len(readings)
     return Gallery(strips, caption, math.ceil(images / math.ceil(images / MOST_COLUMNS)), legend)
@@ -69,7 +71,6 @@ def _tiles(
     sources: Sources,
     indices: Indices,
     readings: list[Reading],
-    colours: dict[str, str],
     benchmark: str,
     scene: str,
 ) -> list[Tile]:
@@ -83,5 +84,5 @@ def _tiles(
             return Tile("", title, swatch)
 
     first = next(iter(indices))
-    drawn = [tile(r.run, r.name, label(r), colour(r, colours)) for r in readings]
+    drawn = [tile(r.run, r.name, r.label, r.colour) for r in readings]
     return [tile(first, "image", "image"), tile(first, "truth", "truth"), *drawn]

@@ -1,11 +1,11 @@
 """What readings and benchmarks are called on the page, in which colour and in which order."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ovseg_core.reporting import figures
 from ovseg_core.reporting.blocks import Cell
 from ovseg_core.reporting.scores import Scores
-from ovseg_core.reporting.settings import Reading
+from ovseg_core.reporting.sweep import Reading
 
 ROLES = {
     "test": "held back: nobody chooses on it",
@@ -23,27 +23,20 @@ def in_order(benchmarks: list[str]) -> list[str]:
     return sorted(benchmarks, key=lambda name: role(name) == "val")
 
 
-def provenance(scores: Scores, benchmark: str) -> str:
-    """Seeds and fingerprint of the data that the numbers were read on."""
-    seeds = scores.seeds(benchmark)
-    prints = scores.fingerprints.get(benchmark, [])
+def provenance(scores: Scores, benchmark: str, seeds: Sequence[int] = ()) -> str:
+    """Seeds (all of them unless given) and fingerprints of the data that something was read on."""
+    seeds = seeds or scores.seeds(benchmark)
     which = f"{'Seeds' if len(seeds) > 1 else 'Seed'} {', '.join(map(str, seeds))}"
-    return f"{which}; data {', '.join(p[:12] for p in prints) or 'unknown'}; protocol in the last section."
+    tested, trained = (
+        ", ".join(mark[:12] for mark in prints.get(benchmark, [])) or "unknown"
+        for prints in (scores.benchmark_data, scores.training_data)
+    )
+    return f"{which}; benchmark data {tested}, training data {trained}; protocol in the last section."
 
 
-def label(reading: Reading) -> str:
-    """Its name, marked when it is an oracle."""
-    return f"{reading.name} †" if reading.oracle else reading.name
-
-
-def colour(reading: Reading, colours: dict[str, str]) -> str:
-    """The colour of its run, lighter for further readings."""
-    return figures.tint(colours[reading.run], reading.number)
-
-
-def name_cell(reading: Reading, colours: dict[str, str]) -> Cell:
+def name_cell(reading: Reading) -> Cell:
     """First cell of a row."""
-    return Cell(label(reading), css="name sub" if reading.number else "name", swatch=colour(reading, colours))
+    return Cell(reading.label, css="name sub" if reading.number else "name", swatch=reading.colour)
 
 
 def summary(drops: Mapping[str, int], most: int = 4) -> str:

@@ -8,11 +8,11 @@ from markupsafe import Markup
 
 from ovseg_core.reporting import classes, effort, funnel, gallery, protocols, results, scores, training
 from ovseg_core.reporting.blocks import Block, Section
-from ovseg_core.reporting.figures import run_colours
 from ovseg_core.reporting.naming import in_order
 from ovseg_core.reporting.scores import Scores, mean_and_spread
-from ovseg_core.reporting.settings import ReportSettings, Sweep
+from ovseg_core.reporting.settings import ReportSettings
 from ovseg_core.reporting.sources import Sources
+from ovseg_core.reporting.sweep import Sweep
 
 PREFIXES = {
     "table": "Table",
@@ -25,16 +25,16 @@ PREFIXES = {
 
 def build(sources: Sources, sweep: Sweep, settings: ReportSettings) -> tuple[bytes, bytes]:
     """The content of `index.html` and of `comparison.csv`: the same for the same inputs."""
-    found, colours = scores.load(sources, sweep), run_colours(sweep.runs)
+    found = scores.load(sources, sweep)
     sections = [
-        results.section(found, sweep, colours),
-        classes.per_class(sources, found, sweep, colours),
-        classes.probe(found, sweep, colours),
-        gallery.section(sources, sweep, settings, colours),
+        results.section(found, sweep),
+        classes.per_class(sources, found, sweep),
+        classes.probe(found, sweep),
+        gallery.section(sources, found, sweep, settings),
         funnel.section(sources),
-        training.section(sources, sweep, colours),
+        training.section(sources, sweep),
         effort.throughput(sources),
-        protocols.section(found, sweep, colours),
+        protocols.section(found, sweep),
     ]
     return render(sections, glance(sources, found, sweep)).encode(), found.csv()
 

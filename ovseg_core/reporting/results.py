@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from ovseg_core.reporting import charts, figures
 from ovseg_core.reporting.blocks import Block, Cell, Figure, Heading, Section, Table, missing
 from ovseg_core.reporting.charts import Line, Panel
-from ovseg_core.reporting.naming import ROLES, colour, in_order, label, name_cell, provenance, role
+from ovseg_core.reporting.naming import ROLES, in_order, name_cell, provenance, role
 from ovseg_core.reporting.scores import Scores, mean_and_spread
-from ovseg_core.reporting.settings import Reading, Sweep
+from ovseg_core.reporting.sweep import Reading, Sweep
 
 
 @dataclass(frozen=True)
@@ -33,18 +33,18 @@ TITLES = {"": "all", "thing": "things", "stuff": "stuff", "thing_top1": "things"
 HEADLINE = {"foreground mIoU", "mIoU", "held-out mIoU"}
 
 
-def section(scores: Scores, sweep: Sweep, colours: dict[str, str]) -> Section:
+def section(scores: Scores, sweep: Sweep) -> Section:
     """Runs, then a table and a figure per benchmark; what is held back for testing comes first."""
-    blocks: list[Block] = [runs_table(sweep, colours)]
+    blocks: list[Block] = [runs_table(sweep)]
     for benchmark in in_order(sweep.benchmarks):
         blocks.append(Heading(benchmark, tag=ROLES.get(role(benchmark), "")))
-        blocks += compare(scores, sweep, colours, benchmark)
+        blocks += compare(scores, sweep, benchmark)
     if scores.absent:
         blocks.append(missing(f"Not evaluated yet: {', '.join(scores.absent)}."))
     return Section("results", "Results", blocks)
 
 
-def compare(scores: Scores, sweep: Sweep, colours: dict[str, str], benchmark: str) -> list[Block]:
+def compare(scores: Scores, sweep: Sweep, benchmark: str) -> list[Block]:
     """The table and the figure of one benchmark."""
     present = scores.metrics(benchmark)
     readings = [r for r in sweep.readings() if scores.values(r.name, benchmark, "miou")]
@@ -53,9 +53,9 @@ def compare(scores: Scores, sweep: Sweep, colours: dict[str, str], benchmark: st
     columns = columns_of(present)
     headline = [column for column in columns if column.group in HEADLINE]
     return [
-        score_table(scores, readings, columns, colours, benchmark),
+        score_table(scores, readings, columns, benchmark),
         Figure(
-            svg=score_figure(scores, readings, headline, colours, benchmark),
+            svg=score_figure(scores, readings, headline, benchmark),
             caption=f"mIoU as above: mean (dot) and single seeds (ticks). {provenance(scores, benchmark)}",
             alt=f"mIoU of {len(readings)} readings on {benchmark}",
         ),
@@ -77,23 +77,19 @@ def columns_of(present: set[str]) -> list[Column]:
     return columns
 
 
-def runs_table(sweep: Sweep, colours: dict[str, str]) -> Table:
+def runs_table(sweep: Sweep) -> Table:
     """What each run and each reading is."""
     rows = []
     for reading in sweep.readings():
         change = reading.change if reading.number else sweep.change_of(reading.run)
         method = str(sweep.runs[reading.run].get("method", "")) if not reading.number else "same model"
         what = change or "the settings of params.yaml as they are"
-        rows.append(
-            [name_cell(reading, colours), Cell(method), Cell(what, css="code" if change else "quiet")]
-        )
+        rows.append([name_cell(reading), Cell(method), Cell(what, css="code" if change else "quiet")])
     caption = "Runs, and further readings of the same trained model. † is given the true masks: a ceiling."
     return Table(["run or reading", "method", "changes"], rows, caption)
 
 
-def score_table(
-    scores: Scores, readings: list[Reading], columns: list[Column], colours: dict[str, str], benchmark: str
-) -> Table:
+def score_table(scores: Scores, readings: list[Reading], columns: list[Column], benchmark: str) -> Table:
     """Readings by metrics; the best of every column is set bold, oracles left out."""
     best = {c.metric: _best(scores, readings, benchmark, c.metric) for c in columns}
     rows = []
@@ -101,9 +97,7 @@ def score_table(
         cells = [
             score_cell(scores.values(reading.name, benchmark, c.metric), best[c.metric]) for c in columns
         ]
-        rows.append(
-            [name_cell(reading, colours), *(_oracle(cell) if reading.oracle else cell for cell in cells)]
-        )
+        rows.append([name_cell(reading), *(_oracle(cell) if reading.oracle else cell for cell in cells)])
     groups = [("", 1)]
     for column in columns:
         title, span = groups[-1]
@@ -114,12 +108,12 @@ def score_table(
     return Table(["", *(column.title for column in columns)], rows, caption, groups)
 
 
-def score_figure(scores: Scores, readings: list[Reading], columns: list[Column], colours, benchmark: str):
+def score_figure(scores: Scores, readings: list[Reading], columns: list[Column], benchmark: str):
     """Lollipops of the headline metrics."""
     lines = [
         Line(
-            label(r),
-            colour(r, colours),
+            r.label,
+            r.colour,
             [scores.values(r.name, benchmark, c.metric) for c in columns],
             r.oracle,
         )

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ovseg_core.reporting.settings import Sweep
 from ovseg_core.reporting.sources import Sources
+from ovseg_core.reporting.sweep import Sweep
 
 COLUMNS = ["run", "method", "seed", "benchmark", "metric", "value"]
 Row = tuple[str, str, int, str, str, float]
@@ -20,7 +20,8 @@ class Scores:
     rows: list[Row]
     protocols: dict[str, dict[str, Any]] = field(default_factory=dict)  # benchmark -> its protocol
     inputs: dict[str, dict[str, Any]] = field(default_factory=dict)  # reading -> how it reads the model
-    fingerprints: dict[str, list[str]] = field(default_factory=dict)  # benchmark -> all that occur
+    benchmark_data: dict[str, list[str]] = field(default_factory=dict)  # benchmark -> its fingerprints
+    training_data: dict[str, list[str]] = field(default_factory=dict)  # benchmark -> of the corpora
     absent: list[str] = field(default_factory=list)  # run/seed/benchmark without a metrics.json
 
     def values(self, reading: str, benchmark: str, metric: str) -> list[float]:
@@ -64,9 +65,12 @@ def _add(scores: Scores, sweep: Sweep, run: str, seed: int, benchmark: str, cont
     protocol = dict(content.get("protocol") or {})
     scores.inputs.update(protocol.pop("readings", {}))
     scores.protocols.setdefault(benchmark, protocol)
-    prints = scores.fingerprints.setdefault(benchmark, [])
-    if (found := str(content.get("fingerprint", ""))) and found not in prints:
-        prints.append(found)
+    trained_on = (content.get("model") or {}).get("corpus")
+    data = ((scores.benchmark_data, content.get("fingerprint")), (scores.training_data, trained_on))
+    for prints, found in data:
+        known = prints.setdefault(benchmark, [])
+        if found and str(found) not in known:
+            known.append(str(found))
     method = str(sweep.runs[run].get("method", ""))
     for reading, metrics in content["readings"].items():
         for metric, value in sorted(metrics.items()):

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from report_tree import PARAMS, write_project
 
-from ovseg_core.reporting.settings import Sweep
+from ovseg_core.reporting.sweep import Sweep
 
 
 @pytest.fixture

@@ -186,7 +186,8 @@ def write_evaluation(folder: Path, readings: list[str], number: int, seed: int, 
         ]
     found[readings[0]] |= {"probe_thing_top1": 40.0, "probe_stuff_top1": 90.0, "probe_chance": 20.0}
     protocol = {"classes": 5, "background": None, "text": "all names queried; original size"}
-    content = {"protocol": protocol, "fingerprint": "cd" * 16, "readings": found}
+    model = {"run": readings[0], "seed": seed, "corpus": "ef" * 16, "fingerprint": "0" * 32}
+    content = {"protocol": protocol, "fingerprint": "cd" * 16, "model": model, "readings": found}
     files.write_json(folder / "metrics.json", content)
     buffer = io.StringIO()
     csv.writer(buffer).writerows([["reading", "class", "kind", "iou", "pixels"], *rows])

@@ -47,7 +47,7 @@ def test_scripts_that_the_bundled_font_lacks_are_no_warning(recwarn):
 
 
 def test_inner_ids_differ_between_figures():
-    figure = [charts.curves({"loss": [Curve("a", [1, 2], [2, 1])]}, {"a": "#112233"}) for _ in range(2)]
+    figure = [charts.curves({"loss": [Curve("#112233", [1, 2], [2, 1])]}) for _ in range(2)]
     ids = [
         {e.get("id") for e in ElementTree.fromstring(svg(f, name)).iter() if e.get("id")}
         for f, name in zip(figure, "ab", strict=True)

@@ -10,11 +10,13 @@ import pytest
 from report_tree import PARAMS
 from ruamel.yaml import YAML
 
-from ovseg_core.reporting import effort, figures, funnel, page, results, scores, training
+from ovseg_core import params
+from ovseg_core.reporting import effort, funnel, page, results, scores, training
 from ovseg_core.reporting.blocks import Block, Section
 from ovseg_core.reporting.scenes import training_scenes
-from ovseg_core.reporting.settings import ReportSettings, Sweep
+from ovseg_core.reporting.settings import ReportSettings
 from ovseg_core.reporting.sources import Sources
+from ovseg_core.reporting.sweep import Sweep
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SETTINGS = ReportSettings(gallery=6, seed=0)
@@ -30,7 +32,6 @@ def html(whole_project) -> str:
 
 
 SWEEP = Sweep.of(PARAMS)
-COLOURS = figures.run_colours(SWEEP.runs)
 
 
 def scenes(sources: Sources) -> list[Block]:
@@ -46,11 +47,11 @@ def logs(sources: Sources) -> list[Block]:
 
 
 def curves(sources: Sources) -> list[Block]:
-    return training.section(sources, SWEEP, COLOURS).blocks
+    return training.section(sources, SWEEP).blocks
 
 
 def scores_of(sources: Sources) -> list[Block]:
-    return results.section(scores.load(sources, SWEEP), SWEEP, COLOURS).blocks
+    return results.section(scores.load(sources, SWEEP), SWEEP).blocks
 
 
 class Elements(HTMLParser):
@@ -136,14 +137,14 @@ def test_a_sweep_of_many_runs_and_one_seed(whole_project):
     runs = {f"run{n}": {"method": "openseg"} for n in range(14)} | PARAMS["runs"]
     sweep = Sweep.of({"runs": runs, "seeds": [0], "benchmarks": ["toy-test"]})
     found = scores.load(Sources(str(whole_project)), sweep)
-    section = results.section(found, sweep, figures.run_colours(sweep.runs))
+    section = results.section(found, sweep)
     html = page.render([section], [])
     assert "One seed, so no spread is known" in html
     assert "Not evaluated yet: run0/0/toy-test, run1/0/toy-test" in html
 
 
 def test_the_stage_writes_page_and_table(whole_project, tmp_path):
-    content = PARAMS | {"report": {"gallery": 1, "seed": 0}}
+    content = params.read(ROOT / "params.yaml") | PARAMS  # a stage checks every section
     with (tmp_path / "params.yaml").open("w") as handle:
         YAML().dump(content, handle)
     command = [sys.executable, "-m", "stages.report", "--root", str(whole_project)]

@@ -9,7 +9,8 @@ from ovseg_core import files, shards
 from ovseg_core.params import ParamError, build
 from ovseg_core.records import BadSample
 from ovseg_core.reporting import classes, effort, funnel, gallery, pictures, scenes, training
-from ovseg_core.reporting.figures import MASKS, run_colours
+from ovseg_core.reporting.figures import MASKS
+from ovseg_core.reporting.scores import Scores
 from ovseg_core.reporting.settings import ReportSettings
 from ovseg_core.reporting.sources import Sources
 
@@ -86,9 +87,7 @@ def test_a_tar_that_was_cut_gives_the_scenes_before_the_cut(project):
 def test_every_reading_has_its_column_and_a_broken_picture_is_a_hole(project, sweep):
     folder = project / "reports/runs/openseg/0/toy-test/gallery"
     (folder / "000008.openseg.png").write_bytes(b"no picture")
-    block = gallery.benchmark_scenes(
-        Sources(str(project)), sweep, SETTINGS, run_colours(sweep.runs), "toy-test"
-    )
+    block = gallery.benchmark_scenes(Sources(str(project)), Scores([]), sweep, SETTINGS, "toy-test")
     labels = ["image", "truth", "openseg", "openseg-no-proposals", "openseg-true-masks †", "clip_dense"]
     assert [tile.label for tile in block.strips[0].tiles] == labels
     assert [tile.uri == "" for tile in block.strips[1].tiles] == [False, False, True, False, False, False]
@@ -101,9 +100,7 @@ def test_a_colour_of_the_legend_that_is_none_is_left_out(project, sweep):
     index = files.read_json(path)
     index["legend"][0]["color"] = "red;background:url(http://example.org)"
     files.write_json(path, index)
-    block = gallery.benchmark_scenes(
-        Sources(str(project)), sweep, SETTINGS, run_colours(sweep.runs), "toy-test"
-    )
+    block = gallery.benchmark_scenes(Sources(str(project)), Scores([]), sweep, SETTINGS, "toy-test")
     assert [name for _, name in block.legend] == ["star", "cup", "sand", "sea"]
 
 
@@ -162,7 +159,7 @@ def test_durations(seconds, text):
 
 
 def test_a_run_shows_its_size_and_its_mean_final_losses(whole_project, sweep):
-    table = training.section(Sources(str(whole_project)), sweep, run_colours(sweep.runs)).blocks[0]
+    table = training.section(Sources(str(whole_project)), sweep).blocks[0]
     texts = [cell.text for cell in table.rows[0]]
     assert texts == ["openseg", "1,200", "1,000", "300", "28,800", "bf16", "grounding 2, loss 3.5"]
 

@@ -4,9 +4,8 @@ import pytest
 
 from ovseg_core import files
 from ovseg_core.reporting import naming, results, scores
-from ovseg_core.reporting.figures import run_colours
-from ovseg_core.reporting.settings import Sweep
 from ovseg_core.reporting.sources import Sources
+from ovseg_core.reporting.sweep import Sweep
 
 
 @pytest.fixture
@@ -19,6 +18,11 @@ def test_values_are_those_of_every_seed(found):
     assert found.values("openseg-no-proposals", "toy-test", "miou") == [55.0, 57.0]
     assert found.values("openseg-no-proposals", "toy-test", "probe_thing_top1") == []
     assert found.seeds("toy-test") == [0, 1]
+
+
+def test_every_number_names_its_seeds_and_its_data(found):
+    text = naming.provenance(found, "toy-test")
+    assert text.startswith("Seeds 0, 1; benchmark data cdcdcdcdcdcd, training data efefefefefef; protocol")
 
 
 def test_mean_and_spread_of_a_sample():
@@ -72,9 +76,9 @@ def test_columns_follow_the_metrics_that_are_there():
 def test_the_best_is_bold_and_an_oracle_does_not_compete(sweep):
     rows = [(name, "m", 0, "toy-test", "miou", value) for name, value in
             (("openseg", 60.0), ("openseg-true-masks", 80.0), ("clip_dense", 50.0))]  # fmt: skip
-    found, colours = scores.Scores(rows), run_colours(sweep.runs)
+    found = scores.Scores(rows)
     readings = [r for r in sweep.readings() if r.name != "openseg-no-proposals"]
-    table = results.score_table(found, readings, results.columns_of({"miou"}), colours, "toy-test")
+    table = results.score_table(found, readings, results.columns_of({"miou"}), "toy-test")
     assert [(row[0].text, row[1].text, "best" in row[1].css) for row in table.rows] == [
         ("openseg", "60.0", True),
         ("openseg-true-masks †", "80.0", False),
