@@ -173,7 +173,7 @@ class Labeller:
     def batches(self, shard: str, drops: Counter[str]) -> Iterator[list[tuple[str, np.ndarray]]]:
         """Keys and images of a shard, batch by batch; what cannot be decoded is counted in `drops`."""
         batch: list[tuple[str, np.ndarray]] = []
-        for raw in whole_samples(shard):
+        for raw in shards.whole_samples(shard):
             try:
                 batch.append((raw["__key__"], shards.decode_sample(raw).image))
             except BadSample as error:
@@ -206,14 +206,6 @@ class Labeller:
             proposed = self.teacher(images, maps([key for key, _ in batch]))
         for (key, image), masks in zip(batch, proposed, strict=True):
             yield key, {"size": list(image.shape[:2]), "masks": mask_rows(masks)}
-
-
-def whole_samples(shard: str) -> Iterator[dict[str, Any]]:
-    """The samples of a tar up to where it was cut, if it was."""
-    try:
-        yield from shards.read_tar(shard + ".tar")
-    except (BadSample, OSError):
-        return
 
 
 def mask_rows(proposed: MaskSet) -> list[dict[str, Any]]:

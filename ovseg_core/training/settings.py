@@ -122,6 +122,7 @@ class FeatureSettings:
     num_cpus: float  # and torch threads, per actor
     num_gpus: float  # per actor
     batch_size: int
+    precision: Literal["auto", "float32", "bf16"]  # auto: bf16 where the device computes it fast
 
     def __post_init__(self) -> None:
         for name in ("size", "actors", "batch_size"):
