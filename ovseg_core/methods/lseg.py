@@ -22,6 +22,7 @@ class LSeg(nn.Module):
     """Learns from masks with class names only; captions are not read."""
 
     Settings = LSegSettings
+    reads_labels = True  # batches then carry the class names of the whole labelled set
 
     def __init__(self, settings: LSegSettings, model: ModelSettings, words: list[str]) -> None:
         super().__init__()

@@ -74,6 +74,13 @@ def test_killed_and_run_again_ends_in_the_same_bytes(corpus, tmp_path, monkeypat
     assert contents(tmp_path / "killed" / "model") == contents(tmp_path / "whole" / "model")
 
 
+def test_a_method_that_reads_labels_gets_the_names_of_the_whole_set(corpus, tmp_path):
+    """LSeg learns from names: over four of them, its first loss is near log 4, over none it would be 0."""
+    run_job(job(corpus, tmp_path, tiny_run("lseg", train={"steps": 1, "log_every": 1})), Worker())
+    [_, first] = (tmp_path / "model" / "curves" / "pixel.tsv").read_text().split()[2:]
+    assert 0.3 < float(first) < 8
+
+
 def test_seeds_give_different_models(corpus, tmp_path):
     run = tiny_run(train={"steps": 2})
     for seed in range(2):
