@@ -19,17 +19,22 @@ class CrossAttention(nn.Module):
         self.heads = heads
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
         self.query, self.out = nn.Linear(width, width), nn.Linear(width, width)
-        self.key_value = nn.Linear(width, 2 * width)
+        # no biases: a key's is lost in the softmax, a value's adds to that of `out`
+        self.key, self.value = nn.Linear(width, width, bias=False), nn.Linear(width, width, bias=False)
         self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
 
     def forward(self, queries: Tensor, locations: Tensor) -> Tensor:
         """(B, N, D) queries and (B, hw, D) locations -> (B, N, D)."""
-        split = lambda x: x.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # noqa: E731
-        key, value = self.key_value(locations).chunk(2, -1)
-        q = split(self.query(self.norms[0](queries)))
-        attended = F.scaled_dot_product_attention(q, split(key), split(value))
-        queries = queries + self.out(attended.transpose(1, 2).flatten(2))
+        query = self._split(self.query(self.norms[0](queries)))
+        key, value = self._split(self.key(locations)), self._split(self.value(locations))
+        # written out: torch's fused attention is slow on a processor for so few queries
+        weights = (query @ key.transpose(2, 3) / query.shape[-1] ** 0.5).softmax(-1)
+        queries = queries + self.out((weights @ value).transpose(1, 2).flatten(2))
         return queries + self.mlp(self.norms[1](queries))
+
+    def _split(self, x: Tensor) -> Tensor:
+        """(B, L, D) -> (B, heads, L, D / heads)."""
+        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
 
 class MaskQueries(nn.Module):
@@ -54,7 +59,7 @@ class MaskQueries(nn.Module):
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """F_s, (B, D, h, w) -> mask logits (B, N, h, w) and the queries behind them (B, N, D)."""
-        located = features + self.position_embedding(*features.shape[-2:])
+        located = features + self.position_embedding(*features.shape[-2:]).to(features.dtype)
         flat = located.flatten(2).transpose(1, 2)
         queries = self.queries.expand(len(features), -1, -1)
         for layer in self.layers:

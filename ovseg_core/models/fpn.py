@@ -6,8 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ovseg_core.models.blocks import ChannelNorm
-
 
 class FPN(nn.Module):
     """Lateral 1x1 convolutions, top-down sums, 3x3 smoothing (arXiv:1612.03144); the levels summed at P2."""
@@ -38,7 +36,7 @@ class Head(nn.Module):
         self.fc = nn.Conv2d(inputs, width, 1)
         sizes = [width, width, width, outputs]
         self.convs = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in pairwise(sizes))
-        self.norms = nn.ModuleList(ChannelNorm(width) for _ in range(3))
+        self.norms = nn.ModuleList(nn.BatchNorm2d(width) for _ in range(3))
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, h, w) -> (B, outputs, h, w)."""
