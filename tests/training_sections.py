@@ -14,6 +14,7 @@ DATA = {
     "flip": True,
     "mask_stride": 4,
     "window": 2,
+    "memory_mb": 1,
     "threads": 1,
     "max_bad": 0.5,
 }

@@ -80,7 +80,8 @@ def make_loader(
     for labelled, stream in streams.items():
         pseudo = files.join(folders["pseudo"], data.pseudo) if data.pseudo and not labelled else None
         plan = stream_plan(stream, job.seed, data, worker)
-        readers[labelled] = StreamReader(stream, plan, data, job.seed, ShardCache(pseudo, features))
+        cache = ShardCache(pseudo, features, data.memory_mb * 2**20)
+        readers[labelled] = StreamReader(stream, plan, data, job.seed, cache)
     return Loader(readers, settings.part_size, names, (job.seed, worker.rank))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from ovseg_core.records import BadSample, Batch
 from ovseg_core.training.corpus import Stream
 from ovseg_core.training.plan import StreamPlan, positions, seed_of
-from ovseg_core.training.samples import Prepared, collate, prepare
+from ovseg_core.training.samples import Prepared, collate, decode, maps_of, prepare
 from ovseg_core.training.settings import DataSettings
 from ovseg_core.training.shard_cache import ShardCache
 
@@ -66,8 +66,12 @@ class StreamReader:
         index = self.plan.sample(position)
         shard = self.cache.get(self.stream.shards[self.stream.shard_of[index]])
         key, words = self.stream.keys[index].as_py(), self.stream.words[index].as_py()
-        seed = (*self.seed, position)
-        return prepare(shard, key, int(self.stream.rows[index]), words, self.settings, seed)
+        maps = maps_of(shard, int(self.stream.rows[index]), key)
+        sample = shard.decoded.get(key)
+        if sample is None:
+            sample = decode(shard, key, self.settings)
+            self.cache.keep(shard, key, sample)
+        return prepare(sample, maps, key, words, self.settings, (*self.seed, position))
 
 
 class Loader:

@@ -4,8 +4,8 @@ Shape letters: S side of the view; h = w = S / mask_stride; M masks; B images.
 """
 
 import hashlib
+import math
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from ovseg_core import shards
 from ovseg_core.records import BadSample, Batch
 from ovseg_core.training.augment import View, draw_view, whole_view
 from ovseg_core.training.settings import DataSettings
-from ovseg_core.training.shard_cache import LoadedShard
+from ovseg_core.training.shard_cache import Decoded, LoadedShard
 
 
 @dataclass
@@ -31,10 +31,8 @@ class Prepared:
     maps: list[Tensor] = field(default_factory=list)  # (C, h_l, w_l) per level
 
 
-def prepare(
-    shard: LoadedShard, key: str, row: int, words: list[str], settings: DataSettings, seed: tuple[int, ...]
-) -> Prepared:
-    """One sample of a loaded shard; the same (seed, key) gives the same view and caption.
+def decode(shard: LoadedShard, key: str, settings: DataSettings) -> Decoded:
+    """Image, masks and captions of one sample; human masks where it has them, else those of the teacher.
 
     Raises:
         BadSample: when it is missing or cannot be decoded.
@@ -42,62 +40,70 @@ def prepare(
     raw = shard.raw.get(key)
     if raw is None:
         raise BadSample(shard.problem, key)
+    if not shard.maps and "jpg" not in raw:
+        raise BadSample("no_image", key)
+    image = None if shard.maps else shards.decode_image(raw["jpg"])
+    text = raw.get("txt", b"").decode("utf-8", "replace")
+    captions = [line for line in text.split("\n") if line.strip()] or [
+        ""
+    ]  # a source with several: one a line
+    if "png" in raw:
+        size = None if image is None else (image.shape[0], image.shape[1])
+        segments = shards.decode_segments(raw, size)
+        return Decoded(captions, image, segments.ids, (), segments.names)
+    masks = shard.masks.select(key, settings) if shard.masks else np.zeros((0, 1, 1), bool)
+    return Decoded(captions, image, np.packbits(masks), masks.shape, [""] * len(masks))
+
+
+def prepare(
+    sample: Decoded,
+    maps: list[Tensor],
+    key: str,
+    words: list[str],
+    settings: DataSettings,
+    seed: tuple[int, ...],
+) -> Prepared:
+    """One random view of a sample; the same (seed, key) gives the same view and caption.
+
+    Args:
+        maps: (C, h, w) cached maps that stand for the image, or none.
+    """
     random = np.random.default_rng((*seed, _number(key)))
-    caption = _draw_caption(raw.get("txt", b"").decode("utf-8", "replace"), random)
-    if shard.maps:
-        view, image, maps = whole_view(settings, random), None, _maps_of(shard.maps, row, key)
+    caption = sample.captions[int(random.integers(len(sample.captions)))]
+    if sample.image is None:
+        view, image = whole_view(settings, random), None
         maps = [level.flip(-1) for level in maps] if view.flipped else maps
-        size: tuple[int, int] | None = None
     else:
-        pixels = _decode(raw)
-        size = (pixels.shape[0], pixels.shape[1])
-        view, maps = draw_view(*size, settings, random), []
-        image = view.image(pixels)
-    masks, names = _masks_of(shard, raw, size, view, settings)
+        view = draw_view(sample.image.shape[0], sample.image.shape[1], settings, random)
+        image = view.image(sample.image)
+    masks, names = _masks_of(sample, view, settings)
     return Prepared(key, caption, words, image, masks, names, maps)
-
-
-def _decode(raw: dict[str, Any]) -> np.ndarray:
-    if "jpg" not in raw:
-        raise BadSample("no_image", raw["__key__"])
-    return shards.decode_image(raw["jpg"])
 
 
 def _number(key: str) -> int:
     return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big")
 
 
-def _draw_caption(text: str, random: np.random.Generator) -> str:
-    """One of the captions of an image; a source with several stores one per line."""
-    captions = [line for line in text.split("\n") if line.strip()] or [""]
-    return captions[int(random.integers(len(captions)))]
-
-
-def _maps_of(maps: dict[str, Tensor], row: int, key: str) -> list[Tensor]:
-    if not maps["valid"][row]:
+def maps_of(shard: LoadedShard, row: int, key: str) -> list[Tensor]:
+    """The cached maps of one row of a shard, finest first; none without a cache."""
+    if shard.maps and not shard.maps["valid"][row]:
         raise BadSample("no_features", key)
-    return [maps[name][row] for name in sorted(maps) if name != "valid"]
+    return [shard.maps[name][row] for name in sorted(shard.maps) if name != "valid"]
 
 
-def _masks_of(
-    shard: LoadedShard, raw: dict[str, Any], size: tuple[int, int] | None, view: View, settings: DataSettings
-) -> tuple[np.ndarray, list[str]]:
-    """Human masks where the sample has them, else the teacher's; masks that the view lost are dropped."""
-    if "png" in raw:
-        segments = shards.decode_segments(raw, size)
-        ids = view.masks(segments.ids[None], settings.mask_stride)[0]
-        masks = ids == np.arange(1, len(segments.names) + 1, dtype=ids.dtype)[:, None, None]
-        order = np.argsort(-masks.sum((1, 2)), kind="stable")[: settings.max_masks]
-        masks, names = masks[order], [segments.names[i] for i in order]
-    elif shard.masks is not None:
-        masks = view.masks(shard.masks.select(raw["__key__"], settings), settings.mask_stride)
-        names = [""] * len(masks)
+def _masks_of(sample: Decoded, view: View, settings: DataSettings) -> tuple[np.ndarray, list[str]]:
+    """The view's (M, h, w) masks and their names; the largest `max_masks`, without those that it lost."""
+    if sample.shape:
+        bits = np.unpackbits(sample.masks, count=math.prod(sample.shape)).reshape(sample.shape)
+        masks = view.masks(bits.view(bool), settings.mask_stride)
+        order = np.flatnonzero(masks.any((1, 2)))  # best score first, as chosen
     else:
-        return np.zeros(
-            (0, settings.size // settings.mask_stride, settings.size // settings.mask_stride), bool
-        ), []
-    seen = masks.any((1, 2))
-    return masks[seen], [name for name, kept in zip(names, seen, strict=True) if kept]
+        ids = view.masks(sample.masks[None], settings.mask_stride)[0]
+        masks = ids == np.arange(1, len(sample.names) + 1, dtype=ids.dtype)[:, None, None]
+        area = masks.sum((1, 2))
+        order = np.argsort(-area, kind="stable")[: settings.max_masks]
+        order = order[area[order] > 0]
+    return masks[order], [sample.names[i] for i in order]
 
 
 def collate(samples: list[Prepared], label_names: list[str], settings: DataSettings, seed: int) -> Batch:

@@ -83,6 +83,7 @@ class DataSettings:
     flip: bool
     mask_stride: int  # masks are carried at 1/stride of the image
     window: int  # shards that are held in memory and shuffled together
+    memory_mb: int  # per worker and stream: shards and decoded images that stay beyond their window
     threads: int  # that decode and augment
     max_bad: float  # share of unusable samples above which training stops
 
@@ -97,6 +98,7 @@ class DataSettings:
         )
         for name in ("max_masks", "size", "mask_stride", "window", "threads"):
             check(getattr(self, name) >= 1, f"data.{name}", getattr(self, name), "at least 1")
+        check(self.memory_mb >= 0, "data.memory_mb", self.memory_mb, "at least 0")
         low_high = len(self.scale_jitter) == 2 and 0.1 <= self.scale_jitter[0] <= self.scale_jitter[1] <= 10
         check(low_high, "data.scale_jitter", self.scale_jitter, "[lowest, highest], both from 0.1 to 10")
         check(

@@ -1,6 +1,5 @@
 """Shards of the current and the next window in memory, loaded in the background."""
 
-import json
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -16,8 +15,24 @@ from ovseg_core.training.settings import DataSettings
 
 
 @dataclass
+class Decoded:
+    """What a sample shows, before any random choice."""
+
+    captions: list[str]
+    image: np.ndarray | None  # (H, W, 3) uint8; None where cached maps stand for it
+    masks: np.ndarray  # (H, W) segment ids from 1 on (human), or the bits of (M, H, W) masks (a teacher's)
+    shape: tuple[int, ...]  # (M, H, W) of bits; () of ids
+    names: list[str]  # class of each mask, "" where unknown
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the arrays."""
+        return self.masks.nbytes + (self.image.nbytes if self.image is not None else 0)
+
+
+@dataclass
 class LoadedShard:
-    """One shard as training needs it, not yet decoded."""
+    """One shard in memory: its members, and what was decoded of them so far."""
 
     raw: dict[str, dict[str, Any]]  # members by key
     problem: str = "missing_sample"  # why a key may be absent
@@ -25,6 +40,13 @@ class LoadedShard:
     maps: dict[str, Any] = field(
         default_factory=dict
     )  # level -> (rows, C, h, w) tensor; empty without a cache
+    decoded: dict[str, Decoded] = field(default_factory=dict)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of members and decoded samples; maps are mapped from their file."""
+        members = sum(len(content) for raw in self.raw.values() for content in raw.values())
+        return members + sum(sample.nbytes for sample in self.decoded.values())
 
 
 class PseudoMasks:
@@ -94,22 +116,31 @@ def _present(path: str) -> str:
     return path
 
 
-def class_names(raw: dict[str, Any]) -> list[str]:
-    """Names of the segments of a labelled sample."""
-    return [str(name) for name in json.loads(raw["json"])["segments"]]
-
-
 class ShardCache:
-    """Holds the shards that were asked for last and loads them one after another in a thread of its own."""
+    """Shards by path, loaded one after another in a thread of its own.
 
-    def __init__(self, pseudo: str | None, features: str | None) -> None:
-        self.pseudo, self.features = pseudo, features
+    The shards that were asked for last are held in any case; others, and decoded samples, as long as all
+    together take no more than `budget` bytes. A small corpus is read and decoded once, a large one streams.
+    """
+
+    def __init__(self, pseudo: str | None, features: str | None, budget: int) -> None:
+        self.pseudo, self.features, self.budget = pseudo, features, budget
         self._thread = ThreadPoolExecutor(1, "shards")
-        self._shards: dict[str, Future[LoadedShard]] = {}
+        self._shards: dict[str, Future[LoadedShard]] = {}  # the least recently wanted first
+        self._used = 0  # bytes, counted anew whenever the window moves
 
     def want(self, paths: Iterable[str]) -> None:
-        """Start to load `paths`, in order, and let go of every other shard."""
-        self._shards = {path: self._shards.get(path) or self._submit(path) for path in paths}
+        """Start to load `paths`, in order, and let go of the oldest others that there is no room for."""
+        wanted = dict.fromkeys(paths)
+        self._used = self._count()
+        for path in [path for path in self._shards if path not in wanted]:
+            if self._used <= self.budget:
+                break
+            del self._shards[path]
+            self._used = self._count()
+        for path in wanted:
+            loaded = self._shards.pop(path) if path in self._shards else self._submit(path)
+            self._shards[path] = loaded
 
     def get(self, path: str) -> LoadedShard:
         """One shard; waits until it is loaded."""
@@ -117,9 +148,19 @@ class ShardCache:
             self._shards[path] = self._submit(path)
         return self._shards[path].result()
 
+    def keep(self, shard: LoadedShard, key: str, sample: Decoded) -> None:
+        """Remember a decoded sample if there is room."""
+        if self._used + sample.nbytes <= self.budget:
+            self._used += sample.nbytes
+            shard.decoded[key] = sample
+
     def close(self) -> None:
         """Stop loading."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     def _submit(self, path: str) -> "Future[LoadedShard]":
         return self._thread.submit(load_shard, path, self.pseudo, self.features)
+
+    def _count(self) -> int:
+        loaded = [future for future in self._shards.values() if future.done() and not future.exception()]
+        return sum(future.result().nbytes for future in loaded)

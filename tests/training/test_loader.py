@@ -14,11 +14,12 @@ from training_sections import data_settings
 from ovseg_core import shards
 from ovseg_core.masks import rle
 from ovseg_core.params import ParamError
+from ovseg_core.training import shard_cache
 from ovseg_core.training.corpus import DataFolders, read_label_names, read_streams, read_words
 from ovseg_core.training.loader import Loader, StreamReader, UnusableData, in_background
 from ovseg_core.training.plan import StreamPlan
-from ovseg_core.training.samples import _draw_caption, collate, prepare
-from ovseg_core.training.shard_cache import PseudoMasks, ShardCache, load_shard
+from ovseg_core.training.samples import collate, decode, maps_of, prepare
+from ovseg_core.training.shard_cache import LoadedShard, PseudoMasks, ShardCache, load_shard
 
 PLAIN = {"scale_jitter": (1.0, 1.0), "flip": False}
 
@@ -28,13 +29,13 @@ def corpus(tmp_path_factory):
     return make_corpus(tmp_path_factory.mktemp("corpus"), captioned=[8, 8, 6], labelled=[5, 5])
 
 
-def loader(root, part_size=8, rank=0, world=1, features=None, names=(), **changes) -> Loader:
+def loader(root, part_size=8, rank=0, world=1, features=None, names=(), budget=2**20, **changes) -> Loader:
     settings, folders = data_settings(**changes), DataFolders(str(root))
     readers = {}
     for labelled, stream in read_streams(folders, settings).items():
         pseudo = None if labelled or not settings.pseudo else f"{root}/pseudo/{settings.pseudo}"
         plan = StreamPlan(stream.shard_of, (0, int(labelled)), rank, world, settings.window)
-        readers[labelled] = StreamReader(stream, plan, settings, 0, ShardCache(pseudo, features))
+        readers[labelled] = StreamReader(stream, plan, settings, 0, ShardCache(pseudo, features, budget))
     return Loader(readers, part_size, list(names), (0, rank))
 
 
@@ -151,10 +152,40 @@ def test_thresholds_are_applied_when_masks_are_read():
     assert len(masks.select("unknown", data_settings())) == 0
 
 
-def test_one_of_several_captions_is_drawn():
-    drawn = {_draw_caption("one\n\ntwo\nthree\n", np.random.default_rng(seed)) for seed in range(30)}
-    assert drawn == {"one", "two", "three"}
-    assert _draw_caption("  \n", np.random.default_rng(0)) == ""
+@pytest.mark.parametrize(
+    ("text", "expected"), [("one\n\ntwo\nthree\n", {"one", "two", "three"}), (" \n", {""})]
+)
+def test_one_of_several_captions_is_drawn(text, expected):
+    raw = {"__key__": "k", "jpg": jpeg(scene(0)[0]), "txt": text.encode()}
+    settings = data_settings()
+    sample = decode(LoadedShard({"k": raw}), "k", settings)
+    assert {prepare(sample, [], "k", [], settings, (seed,)).caption for seed in range(30)} == expected
+
+
+@pytest.mark.parametrize("budget", [0, 3 * 32 * 32 * 7, 2**30])
+def test_what_stays_in_memory_changes_nothing(corpus, budget):
+    expected = parts(loader(corpus), 0, 12)
+    for a, b in zip(expected, parts(loader(corpus, budget=budget, threads=2), 0, 12), strict=True):
+        assert a.batch.keys == b.batch.keys
+        assert torch.equal(a.batch.images, b.batch.images)
+        assert torch.equal(a.batch.masks, b.batch.masks)
+
+
+@pytest.mark.parametrize("budget", [0, 2**30])
+def test_memory_is_bounded_by_the_budget_and_the_window(corpus, monkeypatch, budget):
+    loads = []
+    monkeypatch.setattr(
+        shard_cache, "load_shard", lambda path, *rest: loads.append(path) or load_shard(path, *rest)
+    )
+    made = loader(corpus, 4, labelled=0.0, window=1, budget=budget)
+    parts(made, 0, 22)  # four epochs
+    cache = made.readers[False].cache
+    if budget:
+        assert sorted(loads) == [f"{corpus}/shards/{n:05d}" for n in range(3)], "each shard is read once"
+        assert sum(len(future.result().decoded) for future in cache._shards.values()) == 22
+    else:
+        assert len(loads) > 2 * 3, "shards come and go"
+        assert len(cache._shards) == 2, "this window's shard and the next one's"
 
 
 def break_images(path, every: int) -> None:
@@ -241,7 +272,8 @@ def test_cached_maps_replace_images_and_flip_with_the_masks(corpus, tmp_path):
     save_file({"level0": maps, "valid": valid}, tmp_path / "00000.safetensors")
     shard = load_shard(f"{corpus}/shards/00000", f"{corpus}/pseudo/masks", str(tmp_path))
     settings = data_settings()
-    samples = [prepare(shard, "000000001", 1, ["red"], settings, (0, 0, p)) for p in range(8)]
+    sample, own = decode(shard, "000000001", settings), maps_of(shard, 1, "000000001")
+    samples = [prepare(sample, own, "000000001", ["red"], settings, (p,)) for p in range(8)]
     assert all(sample.image is None for sample in samples)
     flips = [not torch.equal(sample.maps[0], maps[1]) for sample in samples]
     assert set(flips) == {True, False}
@@ -253,7 +285,7 @@ def test_cached_maps_replace_images_and_flip_with_the_masks(corpus, tmp_path):
     assert batch.images.shape == (8, 3, 32, 32)
     assert batch.features[0].shape == (8, 2, 1, 4)
     with pytest.raises(shards.BadSample, match="no_features"):
-        prepare(shard, "000000003", 3, ["red"], settings, (0, 0, 0))
+        maps_of(shard, 3, "000000003")
 
 
 def test_background_work_stops_with_its_consumer_and_hands_over_errors():
