@@ -20,9 +20,10 @@ from ovseg_core.records import BadSample
 logger = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parent.parent
 CHILDREN = 2  # the first, and one more after it hung, died or left a shard out
-POLL_S = 0.1
-GROUP_POLLS = 20
+POLL_S = 0.2
+GROUP_POLLS = 10
 STARTUP_S = 300  # until the first request has ended: imports, and cutting the list into shards
+NAMED = 20  # missing shards that a message names
 LOG_TAIL = 15  # lines of the child's output that a failure shows
 
 
@@ -79,7 +80,7 @@ class Fetch:
                 with self.child() as child:
                     self.watch(child, on_shard, bar)
                 self.collect(on_shard)
-            bar.update(bar.total - bar.n)
+            bar.update(sum(self.sizes[shard] for shard in self.done) - bar.n)
         if len(self.done) < len(self.sizes):
             raise DownloadError(
                 f"{self.missing()}; run again to continue. img2dataset said last:\n{self.tail()}"
@@ -89,7 +90,8 @@ class Fetch:
         """Which shards are not there, in words."""
         shards = sorted(set(range(len(self.sizes))) - self.done)
         rows = sum(self.sizes[shard] for shard in shards)
-        return f"shards {', '.join(map(str, shards))} ({rows} URLs) of {len(self.sizes)} are missing"
+        named = ", ".join(map(str, shards[:NAMED])) + (", ..." if len(shards) > NAMED else "")
+        return f"shards {named} ({rows} URLs) of {len(self.sizes)} are missing"
 
     @contextmanager
     def child(self) -> Iterator[subprocess.Popen]:

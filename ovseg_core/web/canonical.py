@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from ovseg_core import files, shards
 from ovseg_core.records import BadSample
@@ -140,8 +139,7 @@ def read_outcome(folder: Path | str, number: int, num_rows: int) -> tuple[pa.Arr
     """Per row of a written shard the reason, or null, and the key, or null."""
     keys: list[str | None] = [None] * num_rows
     reasons: list[str | None] = [None] * num_rows
-    with files.open_read(files.join(folder, f"{number:05d}.parquet")) as handle:
-        table = pq.read_table(handle, columns=["key"])
+    table = shards.read_table(files.join(folder, f"{number:05d}.parquet"), ["key"])
     for key in table["key"].to_pylist():
         keys[split_key(key)[1]] = key
     for position, reason in json.loads(table.schema.metadata[FAILURES]).items():
