@@ -186,6 +186,7 @@ def test_near_duplicates_are_counted_over_shards_after_other_drops(world):
     world.shard("00001", [("the red fish 2", "fish", "red"), FISH])
     world.ledger[1] = ("success", None, first[1], first[0])  # takes no place of the two
     assert [sample["key"] for sample in world.curate(near_duplicates=2)] == ["000000000", "000010000"]
+    assert {row["word"]: row["documents"] for row in world.read("vocabulary.parquet")}["fish"] == 2  # not 4
     assert len(world.curate(near_duplicates=None)) == 3
 
 

@@ -41,6 +41,7 @@ def test_parts_that_the_filter_leaves_out_do_not_count():
     vocab = Vocabulary()
     vocab.add(units(("run", "noun"), ("run", "verb"), ("run", "verb"), ("swim", "verb"), ("swim", "verb")))
     found = decided(vocab)
+    assert len(vocab.decide(("noun", "adjective"), 2)) == 2  # "run" stands once
     assert (found["run"]["documents"], found["run"]["reason"]) == (1, "too_rare")
     assert (found["swim"]["kept"], found["swim"]["reason"]) == (False, "filtered_part")
     assert decided(vocab, taken=("noun", "verb"))["run"]["documents"] == 3
