@@ -1,6 +1,7 @@
 """DVC stage `curate`: shards and their words in; samples, vocabulary, entities, funnel and leak check out."""
 
 import argparse
+import sys
 
 from ovseg_core import files, params, shards
 from ovseg_core.run_log import RunLog
@@ -29,7 +30,10 @@ def main() -> None:
     with RunLog("curate", args.log) as log:
         log.work_starts()
         ledger = files.join(args.shards, "ledger.parquet")
-        funnel = curate(sources, ledger, args.benchmarks, args.out, settings)
+        try:
+            funnel = curate(sources, ledger, args.benchmarks, args.out, settings)
+        except ValueError as error:
+            sys.exit(f"curate: {error}")
         steps = [*funnel["steps"], funnel["labelled"]]
         log.items, log.unit = steps[0]["in"] + funnel["labelled"]["in"], "rows"
         for step in steps:

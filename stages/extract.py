@@ -1,6 +1,7 @@
 """DVC stage `extract`: shards in; their nouns, adjectives, verbs and noun phrases out, a table per shard."""
 
 import argparse
+import sys
 
 from ovseg_core import params
 from ovseg_core.run_log import RunLog
@@ -20,7 +21,10 @@ def main() -> None:
     settings = params.load("params.yaml", "extract", ExtractSettings)
     cluster = params.load("params.yaml", "cluster", ClusterSettings)
     with RunLog("extract", args.log) as log:
-        result = extract(args.shards, args.out, settings, cluster, log)
+        try:
+            result = extract(args.shards, args.out, settings, cluster, log)
+        except ValueError as error:
+            sys.exit(f"extract: {error}")
         log.items, log.unit = result.captions, "captions"
         log.drops = result.drops
         log.facts = {"shards": result.shards, "shards_done_before": result.done_before}

@@ -61,13 +61,13 @@ class Lemmas:
 
 
 def takes_ending(form: str, ending: str) -> bool:
-    """Whether a form keeps its spelling before `ending`, apart from a final e that it may lose.
+    """Whether a form is likely before `ending`, where several are possible.
 
-    "rid" doubles its consonant before -ing and -ed, so "riding" cannot come from it; and "crosses" are rather
-    several of a "cross" than of a "crosse".
+    "rid" doubles its consonant before -ing and -ed, so "riding" cannot come from it; "swinging" is rather of
+    "swing" than of "swinge", and "crosses" are rather several of a "cross" than of a "crosse".
     """
     if ending in ("ing", "ed"):
-        return not _short(form)
+        return not _short(form) and not form.endswith("nge")
     return not form.endswith("sse")
 
 

@@ -40,7 +40,7 @@ _CLOSED = {
         besides along around against during without within among amongst above below beneath toward
         towards upon off out up down past inside outside about after before because if as while since
         until till than whether although though unless atop amid amidst underneath alongside beyond
-        despite except per via that throughout opposite whereas aboard like round""",
+        despite except per via that throughout opposite whereas aboard like round whilst""",
     "CC": """and or but nor & plus vs versus""",
     "RB": """not n't n’t very too also just only even still never always often here there then now so quite
         rather really together away back again almost already ever perhaps maybe else instead soon once

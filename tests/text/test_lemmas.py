@@ -14,6 +14,7 @@ def lemmas():
         ("verb", "riding ride, running run, hoping hope, hopping hop, lying lie, skiing ski, ran run"),
         ("verb", "tried try, watches watch, bathing bathe, climbing climb, dining dine, agreed agree"),
         ("verb", "stopped stop, staring stare, sat sit, was be, dancing dance, freezing freeze"),
+        ("verb", "swinging swing, changing change, singing sing, hanging hang"),
         ("noun", "dogs dog, crosses cross, women woman, children child, leaves leaf, horses horse"),
         ("noun", "pants pants, grass grass, physics physics, fish fish, colors color, people people"),
         ("noun", "boss boss, candies candy, geese goose, buses bus, skis ski, benches bench, knives knife"),
