@@ -1,5 +1,7 @@
 """What a worker makes of one shard. No Ray here."""
 
+from typing import Any
+
 import pyarrow as pa
 import pytest
 
@@ -181,7 +183,7 @@ def test_another_spacy_pipeline_gives_the_same_columns(tmp_path):
     import spacy
 
     pipeline = spacy.blank("en")
-    ruler = pipeline.add_pipe("attribute_ruler")
+    ruler: Any = pipeline.add_pipe("attribute_ruler")
     for word, pos, lemma in [
         ("a", "DET", "a"),
         ("red", "ADJ", "red"),

@@ -97,9 +97,10 @@ def test_only_so_many_captions_of_one_wording_pass_over_all_calls():
     ]
 
 
-def test_wordings_agree_with_a_dictionary(monkeypatch):
+def test_wordings_agree_with_a_dictionary():
     rng = np.random.default_rng(0)
-    limit, seen = WordingLimit(3), {}
+    limit = WordingLimit(3)
+    seen: dict[str, int] = {}
     for _ in range(20):
         texts = [str(number) for number in rng.integers(0, 40, 50)]
         expected = []

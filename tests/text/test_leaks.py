@@ -53,7 +53,8 @@ def shard(folder, contents, hashed=True):
 
 def found(folder, benchmarks, contents, hashed=True, distance=DISTANCE):
     images = BenchmarkImages.read(benchmarks)
-    return leaks_of(*shard(folder, contents, hashed), images, distance)
+    path, table = shard(folder, contents, hashed)
+    return leaks_of(path, table, images, distance)
 
 
 @pytest.mark.parametrize("hashed", [True, False])
@@ -107,7 +108,8 @@ def test_a_broken_benchmark_image_is_left_out(tmp_path, caplog):
     images = BenchmarkImages.read(tmp_path)
     assert images.names == []
     assert "bad.jpg" in caplog.text
-    assert leaks_of(*shard(tmp_path, [jpeg(scene(0, "captioned"))]), images, DISTANCE) == []
+    path, table = shard(tmp_path, [jpeg(scene(0, "captioned"))])
+    assert leaks_of(path, table, images, DISTANCE) == []
 
 
 def test_hashes_are_those_of_the_shards():
