@@ -14,6 +14,7 @@ from training_sections import data_settings
 from ovseg_core import shards
 from ovseg_core.masks import rle
 from ovseg_core.params import ParamError
+from ovseg_core.records import Segments
 from ovseg_core.training import shard_cache
 from ovseg_core.training.corpus import DataFolders, read_label_names, read_streams, read_words
 from ovseg_core.training.loader import Loader, StreamReader, UnusableData, in_background
@@ -162,6 +163,22 @@ def test_one_of_several_captions_is_drawn(text, expected):
     assert {prepare(sample, [], "k", [], settings, (seed,)).caption for seed in range(30)} == expected
 
 
+def test_the_largest_human_masks_are_kept_and_lost_ones_are_not():
+    ids = np.zeros((32, 32), np.uint16)
+    ids[:8] = 1
+    ids[16:] = 2
+    ids[12, 12] = 3  # on no cell centre (2, 6, 10, 14, ...)
+    ids[8:12] = 4
+    names = ["sky", "sea", "ship", "sand"]
+    image = np.zeros((32, 32, 3), np.uint8)
+    raw = {"__key__": "k", "jpg": jpeg(image), **shards.encode_segments(Segments(ids=ids, names=names))}
+    for most, expected in ((4, ["sea", "sky", "sand"]), (2, ["sea", "sky"])):
+        settings = data_settings(max_masks=most, **PLAIN)
+        sample = prepare(decode(LoadedShard({"k": raw}), "k", settings), [], "k", [], settings, (0,))
+        assert sample.names == expected
+        assert sample.masks.sum((1, 2)).tolist() == [32, 16, 8][: len(expected)]
+
+
 @pytest.mark.parametrize("budget", [0, 3 * 32 * 32 * 7, 2**30])
 def test_what_stays_in_memory_changes_nothing(corpus, budget):
     expected = parts(loader(corpus), 0, 12)
@@ -186,6 +203,7 @@ def test_memory_is_bounded_by_the_budget_and_the_window(corpus, monkeypatch, bud
     else:
         assert len(loads) > 2 * 3, "shards come and go"
         assert len(cache._shards) == 2, "this window's shard and the next one's"
+        assert not any(future.result().decoded for future in cache._shards.values())
 
 
 def break_images(path, every: int) -> None:
