@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from ovseg_core import files, shards
+from ovseg_core import files, params, shards
 from ovseg_core.params import ParamError
 from ovseg_core.web import fetched
 from ovseg_core.web.site import Page, write_site
@@ -220,13 +220,14 @@ def test_too_many_failures_fail_the_stage_and_lose_nothing(web, settings, undist
 
 
 def test_a_killed_stage_leaves_no_process_and_a_rerun_the_same_bytes(web, settings, undisturbed, tmp_path):
-    files.write_json(tmp_path / "params.yaml", {"download": asdict(settings)})  # YAML 1.2 holds JSON
+    changed = params.read(ROOT / "params.yaml") | {"download": asdict(settings)}
+    files.write_json(tmp_path / "params.yaml", changed)  # YAML 1.2 holds JSON
     command = [sys.executable, "-m", "stages.download", str(web.folder)]
     command += ["--out", "shards", "--log", "log.json"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     work = tmp_path / "work" / "download"
     stage = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL)
-    wait_for(lambda: list((tmp_path / "shards").glob("*.parquet")) or stage.poll() is not None)
+    wait_for(lambda: list((tmp_path / "shards").glob("*.parquet")))
     group = group_of(work)
     stage.send_signal(signal.SIGKILL)
     stage.wait()
