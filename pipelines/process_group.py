@@ -10,6 +10,7 @@ from typing import Any
 
 from ray.train.backend import Backend, BackendConfig
 from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
+from ray.train.v2._internal.execution.scaling_policy.fixed import FixedScalingPolicy
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
 from pipelines.cluster import on_cluster
@@ -77,13 +78,33 @@ def leave() -> None:
         dist.destroy_process_group()
 
 
-class LeanTrainer(DataParallelTrainer):
-    """Ray Train's data-parallel trainer; on a local Ray, without the actor that outlives a dead controller.
+class LocalScaling(FixedScalingPolicy):
+    """A fixed number of workers, without asking for nodes: a local Ray has one.
 
-    That actor asks the dashboard, which a local Ray runs without, and has nothing to clean where Ray itself
-    ends with the stage.
+    The actor that would be asked takes seconds to start, and up to five to be given up where a machine is
+    busy.
+    """
+
+    def _send_resource_request(self) -> None:
+        pass
+
+    _maybe_send_resource_request = _send_resource_request
+    _cancel_resource_request = _send_resource_request
+
+
+class LeanTrainer(DataParallelTrainer):
+    """Ray Train's data-parallel trainer; on a local Ray, without the actors that only a cluster needs.
+
+    Besides `LocalScaling` that is the cleaner, which outlives a dead controller: it asks the dashboard, which
+    a local Ray runs without, and has nothing to clean where Ray itself ends with the stage. The names with an
+    underscore are Ray's own; its version is pinned.
     """
 
     def _create_default_callbacks(self) -> list[Any]:
         callbacks = super()._create_default_callbacks()
         return [c for c in callbacks if on_cluster() or not isinstance(c, PlacementGroupCleanerCallback)]
+
+    def _initialize_and_run_controller(self, **arguments: Any) -> Any:
+        if not on_cluster():
+            arguments["scaling_policy"] = LocalScaling(arguments["scaling_policy"].scaling_config)
+        return super()._initialize_and_run_controller(**arguments)
