@@ -32,8 +32,7 @@ def recipe(args: argparse.Namespace) -> None:
     if args.name is None:
         print("\n".join(recipes.names()))
         return
-    changes = [recipes.load(args.name), *map(recipes.parse_override, args.set)]
-    lines = recipes.apply(changes, PARAMS)
+    lines = recipes.apply([recipes.load(args.name)], PARAMS, args.set)
     print("\n".join(lines) if lines else f"{PARAMS} already says what {args.name} says")
 
 

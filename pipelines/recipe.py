@@ -1,6 +1,6 @@
 """Recipes: partial params files in pipelines/recipes/. Applying one shows what it changes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ def parse_override(text: str) -> dict[str, Any]:
     return change
 
 
-def lay_over(document: Any, change: Mapping[str, Any], key: str = "") -> list[str]:
+def lay_over(document: Any, change: Mapping[str, Any], whole: Collection[str], key: str = "") -> list[str]:
     """Change a loaded YAML document in place, comments kept; returns a line per changed value.
 
     Raises:
@@ -51,8 +51,8 @@ def lay_over(document: Any, change: Mapping[str, Any], key: str = "") -> list[st
                 f"{full} is {value!r}: there is no such key; {key or 'params.yaml'} has {', '.join(document)}"
             )
         old = document.get(name)
-        if isinstance(value, Mapping) and isinstance(old, Mapping) and full not in WHOLE:
-            lines += lay_over(old, value, full)
+        if isinstance(value, Mapping) and isinstance(old, Mapping) and full not in whole:
+            lines += lay_over(old, value, whole, full)
         elif old != value:
             document[name] = value
             lines.append(f"{full}: {plain(old)} -> {plain(value)}")
@@ -66,15 +66,18 @@ def plain(value: Any) -> str:
     return "null" if value is None else str(value)
 
 
-def apply(changes: Sequence[Mapping[str, Any]], params_file: Path) -> list[str]:
-    """Lay changes over `params_file` one after another and write it; returns what changed, a line each."""
+def apply(
+    changes: Sequence[Mapping[str, Any]], params_file: Path, overrides: Sequence[str] = ()
+) -> list[str]:
+    """Lay recipes, then overrides (`a.b=value`), over `params_file`; returns what changed, a line each."""
     yaml = YAML()
     yaml.width, yaml.preserve_quotes = 120, True
     yaml.representer.add_representer(
         type(None), lambda r, _: r.represent_scalar("tag:yaml.org,2002:null", "null")
     )
     document = yaml.load(params_file.read_text())
-    lines = [line for change in changes for line in lay_over(document, change)]
+    lines = [line for change in changes for line in lay_over(document, change, WHOLE)]
+    lines += [line for text in overrides for line in lay_over(document, parse_override(text), ())]
     with files.atomic(params_file) as handle:
         yaml.dump(document, handle)
     return lines

@@ -86,7 +86,7 @@ def test_a_second_repro_has_nothing_to_do(project):
 
 def test_one_parameter_reruns_only_what_depends_on_it(project):
     """A change of one run's own settings leaves every other run alone."""
-    recipe.apply([recipe.parse_override("runs.clip_dense.train.steps=7")], project / "params.yaml")
+    recipe.apply([], project / "params.yaml", ["runs.clip_dense.train={steps: 7}"])
     dvc(project, "repro", "resolve")
     stale = dvc(project, "status")
     assert "train@clip_dense-0:" in stale

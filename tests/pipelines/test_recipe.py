@@ -29,6 +29,11 @@ def test_sections_are_merged_and_runs_are_replaced(file):
     assert "ema: null" in file.read_text()
 
 
+def test_an_override_reaches_into_one_run_and_leaves_the_others(file):
+    assert recipe.apply([], file, ["runs.a.train={steps: 7}"]) == ["runs.a.train: null -> {steps: 7}"]
+    assert params.read(file)["runs"] == {"a": {"method": "openseg", "train": {"steps": 7}}}
+
+
 def test_an_override_is_read_as_yaml(file):
     assert recipe.parse_override("train.steps=1e-3") == {"train": {"steps": 1e-3}}
     with pytest.raises(ParamError, match=r"accepted: section\.key=value"):
