@@ -27,11 +27,12 @@ def provenance(scores: Scores, benchmark: str, seeds: Sequence[int] = ()) -> str
     """Seeds (all of them unless given) and fingerprints of the data that something was read on."""
     seeds = seeds or scores.seeds(benchmark)
     which = f"{'Seeds' if len(seeds) > 1 else 'Seed'} {', '.join(map(str, seeds))}"
-    tested, trained = (
-        ", ".join(mark[:12] for mark in prints.get(benchmark, [])) or "unknown"
-        for prints in (scores.benchmark_data, scores.training_data)
-    )
-    return f"{which}; benchmark data {tested}, training data {trained}; protocol in the last section."
+    tested = ", ".join(mark[:12] for mark in scores.benchmark_data.get(benchmark, [])) or "unknown"
+    corpora = [mark[:12] for mark in scores.training_data.get(benchmark, [])]
+    # runs that read other shares of the data have corpora of their own
+    trained = ", ".join(corpora) if len(corpora) < 3 else f"of {len(corpora)} kinds, see section Training"
+    data = f"benchmark data {tested}, training data {trained or 'unknown'}"
+    return f"{which}; {data}; protocol in the last section."
 
 
 def name_cell(reading: Reading) -> Cell:

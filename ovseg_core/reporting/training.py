@@ -25,10 +25,17 @@ def _runs(sources: Sources, sweep: Sweep) -> list[Block]:
     for run in sweep.runs:
         found = [sources.json("models", run, str(seed), "summary.json") for seed in sweep.seeds]
         if summaries := [summary for summary in found if summary is not None]:
-            rows.append([Cell(run, css="name", swatch=sweep.colours[run]), *_facts(summaries)])
-    columns = ["run", "parameters", "trained", "steps", "images", "precision", "losses at the end"]
+            corpora = [_corpus(sources, run, seed) for seed in sweep.seeds]
+            corpus = Cell(", ".join(dict.fromkeys(filter(None, corpora))) or "unknown", css="code")
+            rows.append([Cell(run, css="name", swatch=sweep.colours[run]), *_facts(summaries), corpus])
+    columns = ["run", "parameters", "trained", "steps", "images", "precision", "losses at the end", "data"]
     caption = "Runs as trained; losses are means over the last steps and all seeds."
     return [Table(columns, rows, caption)] if rows else []
+
+
+def _corpus(sources: Sources, run: str, seed: int) -> str:
+    """Fingerprint of the data that a model was trained on; "" where no model is there."""
+    return str((sources.json("models", run, str(seed), "config.json") or {}).get("corpus", ""))[:12]
 
 
 def _facts(summaries: list[dict[str, Any]]) -> list[Cell]:

@@ -168,6 +168,7 @@ def write_curves(folder: Path, number: int, seed: int) -> None:
         "images": 28800,
         "precision": "bf16",
     }
+    files.write_json(folder / "config.json", {"method": "openseg", "corpus": "ef" * 16})
     files.write_json(folder / "summary.json", summary | {"losses": losses, "drops": {}, "workers": 1})
 
 

@@ -25,6 +25,11 @@ def test_every_number_names_its_seeds_and_its_data(found):
     assert text.startswith("Seeds 0, 1; benchmark data cdcdcdcdcdcd, training data efefefefefef; protocol")
 
 
+def test_many_kinds_of_training_data_are_counted():
+    found = scores.Scores([], training_data={"toy-test": ["a", "b", "c"]})
+    assert "training data of 3 kinds, see section Training" in naming.provenance(found, "toy-test", [0])
+
+
 def test_mean_and_spread_of_a_sample():
     # deviations -2, 0, 2: (4 + 0 + 4) / 2 = 4
     assert scores.mean_and_spread([58.0, 60.0, 62.0]) == (60.0, 2.0)
