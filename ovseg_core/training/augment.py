@@ -5,6 +5,7 @@ generator that is handed in, which the loader seeds with (seed, position, sample
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -32,23 +33,25 @@ class View:
             shrinks = self.height * self.width < image.shape[0] * image.shape[1]
             method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
             image = cv2.resize(image, (self.width, self.height), interpolation=method)
-        rows, columns = self._rows(1), self._columns(1)
-        return image.take(rows, axis=0).take(columns, axis=1)
+        return image.take(self.rows, axis=0).take(self.columns, axis=1)
 
     def masks(self, masks: np.ndarray, stride: int) -> np.ndarray:
         """(M, H, W) bool or integer -> (M, S/stride, S/stride): the value at the centre of each cell."""
-        rows = (self._rows(stride) + 0.5) * (masks.shape[1] / self.height)
-        columns = (self._columns(stride) + 0.5) * (masks.shape[2] / self.width)
-        return masks[:, rows.astype(int)[:, None], columns.astype(int)]
+        centres = slice(stride // 2, None, stride)
+        rows = ((self.rows[centres] + 0.5) * (masks.shape[1] / self.height)).astype(int)
+        columns = ((self.columns[centres] + 0.5) * (masks.shape[2] / self.width)).astype(int)
+        return masks[:, rows[:, None], columns]
 
-    def _rows(self, stride: int) -> np.ndarray:
-        return _reflect(np.arange(stride // 2, self.side, stride) + self.top, self.height)
+    @cached_property
+    def rows(self) -> np.ndarray:
+        """(S,) row of the resized image that each row of the view reads."""
+        return _reflect(np.arange(self.top, self.top + self.side), self.height)
 
-    def _columns(self, stride: int) -> np.ndarray:
-        centres = np.arange(stride // 2, self.side, stride)
-        if self.flipped:
-            centres = self.side - 1 - centres
-        return _reflect(centres + self.left, self.width)
+    @cached_property
+    def columns(self) -> np.ndarray:
+        """(S,) column of the resized image that each column of the view reads."""
+        columns = _reflect(np.arange(self.left, self.left + self.side), self.width)
+        return columns[::-1] if self.flipped else columns
 
 
 def draw_view(height: int, width: int, settings: DataSettings, random: np.random.Generator) -> View:
@@ -79,6 +82,8 @@ def _offset(length: int, side: int, random: np.random.Generator) -> int:
 
 def _reflect(places: np.ndarray, length: int) -> np.ndarray:
     """Coordinates outside of [0, length) folded back, the border pixel not repeated."""
+    if places[0] >= 0 and places[-1] < length:  # rising, so the ends tell
+        return places
     period = max(2 * (length - 1), 1)
     places = np.abs(places) % period
     return np.minimum(places, period - places) if length > 1 else np.zeros_like(places)
