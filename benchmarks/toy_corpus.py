@@ -1,4 +1,4 @@
-"""A corpus of toy scenes on disk, in the form of docs/contracts.md, made without the stages before training."""
+"""A corpus of toy scenes on disk, as docs/contracts.md has it, made without the stages before."""
 
 import io
 from pathlib import Path
@@ -15,7 +15,7 @@ JPEG_QUALITY = 92
 
 
 def make_corpus(root: Path, captioned: int, labelled: int, shard_size: int = 500, side: int = 64) -> Path:
-    """Shards with `captioned` and `labelled` scenes, the corpus tables, and true masks in a teacher's place."""
+    """Shards of `captioned` and `labelled` scenes, the corpus tables, true masks in a teacher's place."""
     samples: list[dict] = []
     for is_labelled, count in ((False, captioned), (True, labelled)):
         for first in range(0, count, shard_size):

@@ -53,11 +53,16 @@ def resolve(values: Mapping[str, Any]) -> dict[str, Resolved]:
         ParamError: for the first wrong value, with its full key.
     """
     check_sections(values)
-    runs = {TEACHER: {key: value for key, value in values["teach"].items() if key != "seed"}, **values["runs"]}
+    runs = {
+        TEACHER: {key: value for key, value in values["teach"].items() if key != "seed"},
+        **values["runs"],
+    }
     resolved = {name: resolve_run(values, name, run) for name, run in runs.items()}
     readings = [reading for run in resolved.values() for reading in run.evaluate["readings"]]
     if twice := sorted({name for name in readings if readings.count(name) > 1}):
-        raise ParamError(f"runs: {', '.join(twice)} names two readings; every run and reading has its own name")
+        raise ParamError(
+            f"runs: {', '.join(twice)} names two readings; every run and reading has its own name"
+        )
     return resolved
 
 
@@ -70,7 +75,7 @@ def check_sections(values: Mapping[str, Any]) -> None:
         raise ParamError(f"params.yaml has {', '.join(unknown)}; it may have {', '.join(sorted(known))}")
     for name, settings in SECTIONS.items():
         build(values[name], name, settings)
-    for kind, table in (("methods", METHOD_SETTINGS), ("teachers", TEACHER_SETTINGS)):
+    for kind in ("methods", "teachers"):
         check(isinstance(values[kind], Mapping), kind, values[kind], "a section per name")
     for method, settings in METHOD_SETTINGS.items():
         build(values["methods"].get(method), f"methods.{method}", settings)
@@ -83,9 +88,19 @@ def check_lists(values: Mapping[str, Any]) -> None:
     runs, seeds, benchmarks = values["runs"], values["seeds"], values["benchmarks"]
     check(isinstance(runs, Mapping) and bool(runs), "runs", runs, "at least one named run")
     for name in (*runs, *values["teachers"]):
-        check(bool(NAME.fullmatch(str(name))) and name != TEACHER, "runs", name, f"names like openseg-kp-50, not {TEACHER}")
+        check(
+            bool(NAME.fullmatch(str(name))) and name != TEACHER,
+            "runs",
+            name,
+            f"names like openseg-kp-50, not {TEACHER}",
+        )
     whole = isinstance(seeds, list) and all(type(s) is int and s >= 0 for s in seeds)
-    check(whole and 0 < len(seeds) == len(set(seeds)), "seeds", seeds, "a list of different whole numbers from 0")
+    check(
+        whole and 0 < len(seeds) == len(set(seeds)),
+        "seeds",
+        seeds,
+        "a list of different whole numbers from 0",
+    )
     named = isinstance(benchmarks, list) and all(isinstance(b, str) and NAME.fullmatch(b) for b in benchmarks)
     check(named and bool(benchmarks), "benchmarks", benchmarks, "a list of folder names in data/benchmarks")
 
@@ -93,7 +108,7 @@ def check_lists(values: Mapping[str, Any]) -> None:
 def check_teachers(values: Mapping[str, Any]) -> None:
     """Every labelling teacher is of a known kind and has that kind's settings."""
     for name, given in values["teachers"].items():
-        kind = given.get("kind") if isinstance(given, Mapping) else given
+        kind = str(given.get("kind") if isinstance(given, Mapping) else given)
         check(kind in TEACHER_SETTINGS, f"teachers.{name}.kind", kind, ", ".join(TEACHER_SETTINGS))
         rest = {key: value for key, value in given.items() if key != "kind"}
         build(rest, f"teachers.{name}", TEACHER_SETTINGS[kind])
@@ -103,11 +118,13 @@ def resolve_run(values: Mapping[str, Any], name: str, run: Any) -> Resolved:
     """The sections of params.yaml with one run's changes laid over them, checked again."""
     key = f"runs.{name}" if name != TEACHER else "teach"
     check(isinstance(run, Mapping), key, run, "a section with `method`")
-    method = run.get("method")
+    method = str(run.get("method"))
     check(method in METHOD_SETTINGS, f"{key}.method", method, ", ".join(METHOD_SETTINGS))
     if unknown := sorted(run.keys() - RUN_SECTIONS - {"method", "settings", "readings"}):
         accepted = ", ".join(sorted(RUN_SECTIONS | {"method", "settings", "readings"}))
-        raise ParamError(f"{key}.{unknown[0]} is {run[unknown[0]]!r}: there is no such key; {key} may have {accepted}")
+        raise ParamError(
+            f"{key}.{unknown[0]} is {run[unknown[0]]!r}: there is no such key; {key} may have {accepted}"
+        )
 
     def section(part: str, base: Mapping[str, Any], change: Any, into: type) -> dict[str, Any]:
         check(isinstance(change, Mapping), f"{key}.{part}", change, "a section")
@@ -116,7 +133,7 @@ def resolve_run(values: Mapping[str, Any], name: str, run: Any) -> Resolved:
         except ParamError as error:
             raise ParamError(f"in {key}: {error}") from error
 
-    train = {
+    train: dict[str, Any] = {
         "run": name,
         "method": method,
         "settings": section(
@@ -125,10 +142,17 @@ def resolve_run(values: Mapping[str, Any], name: str, run: Any) -> Resolved:
         **{p: section(p, values[p], run.get(p, {}), SECTIONS[p]) for p in ("model", "train", "data")},
     }
     pseudo = train["data"]["pseudo"]
-    check(pseudo is None or pseudo in values["teachers"], f"{key}.data.pseudo", pseudo, "null or one of `teachers`")
+    check(
+        pseudo is None or pseudo in values["teachers"],
+        f"{key}.data.pseudo",
+        pseudo,
+        "null or one of `teachers`",
+    )
     own = merge(values["evaluate"], run.get("evaluate", {}))
     further = run.get("readings", {})
     check(isinstance(further, Mapping), f"{key}.readings", further, "a section per reading")
     readings = {name: section("evaluate", own, {}, EvalSettings)}
-    readings |= {reading: section("evaluate", own, change, EvalSettings) for reading, change in further.items()}
+    readings |= {
+        reading: section("evaluate", own, change, EvalSettings) for reading, change in further.items()
+    }
     return Resolved(train=train, evaluate={"run": name, "method": method, "readings": readings})

@@ -6,7 +6,6 @@ from html import unescape  # alt texts come with &amp; and the like
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from ovseg_core import files, shards
 from ovseg_core.records import BadSample
@@ -45,7 +44,7 @@ def read(shard: str, longest: int) -> Iterator[tuple[pa.Array, pa.Array, int]]:
 
 def _from_table(path: str) -> Iterator[tuple[pa.Array, pa.Array]]:
     with files.open_read(path) as handle:
-        for batch in pq.ParquetFile(handle).iter_batches(BATCH, columns=["key", "caption"]):
+        for batch in shards.open_parquet(handle).iter_batches(BATCH, columns=["key", "caption"]):
             yield batch.column("key"), pc.fill_null(batch.column("caption").cast(pa.string()), "")
 
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ovseg_core import files
+from ovseg_core import files, shards
 
 PAIRS_AT_ONCE = 1_000_000  # (entity, key) in memory, about 50 MB
 PAGE = 1 << 16  # bytes of a parquet page: the writer holds one per column, and at 1 MB that is felt
@@ -44,7 +44,7 @@ def _ranges(counts: pa.Table) -> Iterator[pa.Array]:
 
 def _groups(samples: Path | str) -> Iterator[pa.Table]:
     with files.open_read(samples) as handle:
-        reader = pq.ParquetFile(handle)
+        reader = shards.open_parquet(handle)
         for number in range(reader.num_row_groups):
             yield reader.read_row_group(number, columns=["key", "shard", "row"])
 

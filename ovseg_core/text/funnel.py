@@ -8,9 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from ovseg_core import files
+from ovseg_core import files, shards
 
 logger = logging.getLogger(__name__)
 BATCH = 65_536  # rows of the ledger at a time
@@ -46,7 +45,7 @@ class Ledger:
         duplicates = [pa.array([], pa.string())]
         with files.open_read(path) as handle:
             columns = ["status", "reason", "key", "duplicate_of"]
-            for batch in pq.ParquetFile(handle).iter_batches(BATCH, columns=columns):
+            for batch in shards.open_parquet(handle).iter_batches(BATCH, columns=columns):
                 rows = pa.table(batch)
                 success = pc.equal(rows["status"], "success")
                 self.rows += len(rows)

@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from ovseg_core import files, shards
+from ovseg_core import files, hashing, shards
 from ovseg_core.records import BadSample
 
 logger = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class BenchmarkImages:
                 continue
             digests[hashlib.sha256(content).hexdigest()] = len(names)
             names.append((benchmark, shards.name_of(path)))
-            hashes.append(perceptual_hash(image))
+            hashes.append(hashing.phash(image))
             thumbs.append(thumb(image))
         return cls(
             names,
@@ -75,13 +75,6 @@ def image_paths(folder: Path | str) -> Iterator[tuple[str, str]]:
     for benchmark in files.listing(folder, ""):
         for path in files.listing(files.join(benchmark, "JPEGImages"), ".jpg"):
             yield benchmark.rpartition("/")[2], path
-
-
-def perceptual_hash(image: np.ndarray) -> int:
-    """64-bit hash of an (H, W, 3) uint8 image, the one of the shards' column `phash`."""
-    import imagehash  # here: it loads scipy
-
-    return int(str(imagehash.phash(Image.fromarray(image))), 16)
 
 
 def thumb(image: np.ndarray) -> np.ndarray:
@@ -144,7 +137,7 @@ def _images_of(shard: str, wanted: set[str] | None = None) -> Iterator[tuple[str
 def _near_in_tar(shard: str, images: BenchmarkImages, distance: int) -> list[tuple[str, int, int]]:
     near = []
     for key, _, image in _images_of(shard):
-        own = np.array([perceptual_hash(image)], np.uint64)
+        own = np.array([hashing.phash(image)], np.uint64)
         near += [(key, j, bits) for _, j, bits in near_pairs(own, images.hashes, distance)]
     return near
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ovseg_core import files, shards
 from ovseg_core.records import BadSample
@@ -54,7 +53,7 @@ class OpenSource(Source):
         if not len(self.captions) or not files.exists(table):
             return self.captions.select(["key"])
         with files.open_read(table) as handle:
-            reader = pq.ParquetFile(handle)
+            reader = shards.open_parquet(handle)
             return reader.read(columns=sorted({"key", "sha256", "phash"} & set(reader.schema_arrow.names)))
 
     @cached_property

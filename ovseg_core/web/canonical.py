@@ -13,9 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ovseg_core import files, shards
+from ovseg_core import files, hashing, shards
 from ovseg_core.records import BadSample
-from ovseg_core.web import hashing
 from ovseg_core.web.fetched import MEASURED, Fetched
 from ovseg_core.web.ledger import reason_of
 

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from ovseg_core import files, shards
+from ovseg_core import files, hashing, shards
 from ovseg_core.records import Segments
-from ovseg_core.web import hashing
 
 SHARD_SIZE = 1000
 SCHEMA = pa.schema(

@@ -13,7 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ovseg_core.web import hashing, url_list
+from ovseg_core import hashing
+from ovseg_core.web import url_list
 
 REFUSED = ("bad_url", "private_address", "noai", "duplicate_row")
 REASONS = [  # first match wins; the messages of img2dataset, urllib, http.client, ssl and our own

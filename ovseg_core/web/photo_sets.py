@@ -11,8 +11,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from ovseg_core import files
-from ovseg_core.web import hashing
+from ovseg_core import files, hashing
 from ovseg_core.web.benchmark_writer import write_benchmark
 from ovseg_core.web.class_map_sets import ClassMaps, paired
 from ovseg_core.web.coco_sets import Panoptic, instances

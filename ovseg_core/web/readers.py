@@ -13,7 +13,6 @@ from typing import IO, Any
 
 import fsspec
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ovseg_core import files, shards
 from ovseg_core.params import ParamError
@@ -63,7 +62,7 @@ def read_parquet(path: str, counts: Counter[str]) -> Iterator[list[Row]]:
     """Parquet with a URL and a caption column; a caption column of lists holds several captions."""
     with files.open_read(path) as handle:
         try:
-            table = pq.ParquetFile(handle)
+            table = shards.open_parquet(handle)
         except pa.ArrowInvalid as error:
             raise ParamError(f"web.urls: {path} cannot be read as parquet: {error}") from error
         ours = columns_of(path, table.schema_arrow.names)

@@ -12,9 +12,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
-from ovseg_core import files
+from ovseg_core import files, shards
 from ovseg_core.web.site import STATUS
 
 MAX_REQUEST = 65536  # bytes of a request's head
@@ -27,7 +25,7 @@ class Site:
 
     def __init__(self, path: str, attempt: int) -> None:
         with files.open_read(path) as handle:
-            table = pq.read_table(handle)
+            table = shards.open_parquet(handle).read()
         self.folder = Path(table.schema.metadata[b"ovseg.folder"].decode() or ".")
         self.pages: dict[str, dict[str, Any]] = {page["path"]: page for page in table.to_pylist()}
         self.attempt = attempt

@@ -10,11 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from ovseg_core import shards
+from ovseg_core import hashing, shards
 from ovseg_core.text.corpus import curate
 from ovseg_core.text.settings import CurateSettings
 from ovseg_core.text.sources import Source
-from ovseg_core.web import hashing
 
 LISTS = pa.list_(pa.string())
 

@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from ovseg_core import shards
+from ovseg_core import hashing, shards
 from ovseg_core.records import BadSample
-from ovseg_core.web import canonical, fetched, hashing
+from ovseg_core.web import canonical, fetched
 
 ROWS = np.array([3, 5, 6, 9])  # of the URL list; 6 was not found
 CAPTIONS = ["a fish", "سمكة 🐟\x07\n", "gone", "x" * 1_000_000]

@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
 
-from ovseg_core import files, shards
+from ovseg_core import files, hashing, shards
 from ovseg_core.records import BadSample, Segments
-from ovseg_core.web import hashing
 from ovseg_core.web.faults import jpeg
 from ovseg_core.web.labelled import Labelled, write_labelled
 

@@ -4,7 +4,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ovseg_core.web import hashing, ledger
+from ovseg_core import hashing
+from ovseg_core.web import ledger
 
 LISTING = pa.table(
     {

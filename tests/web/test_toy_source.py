@@ -5,10 +5,10 @@ import urllib.request
 import numpy as np
 import pytest
 
-from ovseg_core import params, shards
+from ovseg_core import hashing, params, shards
 from ovseg_core.evaluation import benchmarks
 from ovseg_core.run_log import RunLog
-from ovseg_core.web import hashing, site, sources, toy, world
+from ovseg_core.web import site, sources, toy, world
 from ovseg_core.web.settings import ToySettings, WebSettings
 
 TOY = ToySettings(scenes=400, labelled=0.1, side=32, val_scenes=4, test_scenes=6, held_out_scenes=3)
