@@ -140,7 +140,7 @@ def decode_sample(raw: dict[str, Any]) -> Sample:
 
 
 def decode_segments(raw: dict[str, Any], size: tuple[int, int] | None) -> Segments:
-    """The `{key}.png` (16-bit segment ids) and the `segments` names of `{key}.json`; `size` of the image, if known.
+    """The `{key}.png` (16-bit segment ids) and the `segments` names of `{key}.json`; `size`: the image's.
 
     Raises:
         BadSample: when they cannot be decoded, or do not fit the image or each other.
