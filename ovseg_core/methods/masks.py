@@ -5,9 +5,11 @@ Shape letters: B images, N masks, D width, h x w locations.
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
 from ovseg_core.losses.dice import best_match_dice, mask_quality
+from ovseg_core.masks.pooling import pool
 from ovseg_core.methods.settings import MaskModelSettings
 from ovseg_core.models.image_tower import ImageTower
 from ovseg_core.models.mask_proposer import MaskProposer
@@ -26,14 +28,17 @@ class MaskModel(nn.Module):
         self.image = ImageTower(model.image)
         self.proposer = MaskProposer(width, settings.num_regions, settings.layers, settings.positions)
         self.quality_weight = settings.quality_weight
-        self.quality = nn.Linear(width, 1) if settings.quality_weight else None
+        self.quality = None
+        if settings.quality_weight:
+            self.quality = nn.Sequential(nn.Linear(2 * width, width), nn.ReLU(), nn.Linear(width, 1))
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """`mask`, and `quality` (times its weight) where the model scores its own masks."""
-        logits, queries = self.proposer(self.image(batch.features or self.image.maps(batch.images)))
+        features = self.image(batch.features or self.image.maps(batch.images))
+        logits, queries = self.proposer(features)
         losses = {"mask": best_match_dice(logits, batch.masks, batch.num_masks)}
         if self.quality is not None:
-            scores = self.quality(queries)[..., 0].sigmoid()
+            scores = self._scores(features, logits.detach().sigmoid(), queries)
             quality = mask_quality(scores, logits.detach(), batch.masks, batch.num_masks)
             losses["quality"] = self.quality_weight * quality
         return losses
@@ -49,11 +54,17 @@ class MaskModel(nn.Module):
 
         `features` are cached maps of a frozen backbone, in place of the images.
         """
-        logits, queries = self.proposer(self.image(features or self.image.maps(images)))
+        tower = self.image(features or self.image.maps(images))
+        logits, queries = self.proposer(tower)
         masks = logits.float().sigmoid()
-        if self.quality is not None:
-            return masks, self.quality(queries)[..., 0].float().sigmoid()
-        return masks, confidence(masks)
+        return masks, self._scores(tower, masks, queries)
+
+    def _scores(self, features: Tensor, masks: Tensor, queries: Tensor) -> Tensor:
+        """(B, N): from each mask's query and what it covers; without a quality head, the mean confidence."""
+        if self.quality is None:
+            return confidence(masks)
+        seen = pool(features, masks.to(features.dtype))
+        return self.quality(torch.cat([queries, seen.to(queries.dtype)], -1))[..., 0].float().sigmoid()
 
 
 def confidence(masks: Tensor) -> Tensor:
