@@ -9,7 +9,7 @@ import argparse
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from ovseg_core.records import Batch
 from ovseg_core.run_log import RunLog
 from ovseg_core.training.corpus import DataFolders, read_words
 from ovseg_core.training.identity import Job
-from ovseg_core.training.job import fix_threads, make_loader
+from ovseg_core.training.job import make_loader, prepare_device
 from ovseg_core.training.loader import Loaded, Loader
 from ovseg_core.training.loop import Trainer, Worker, on_device, resolve_precision
 from ovseg_core.training.settings import DataSettings, TrainSettings
@@ -41,7 +41,7 @@ class Fixed:
     def __init__(self, batch: Batch) -> None:
         self.batch = batch
 
-    def batches(self, first: int, last: int) -> Iterator[Loaded]:
+    def batches(self, first: int, last: int) -> Generator[Loaded, None, None]:
         return (Loaded(self.batch, Counter()) for _ in range(first, last))
 
 
@@ -71,7 +71,7 @@ def our_loop(trainer: Trainer, data: Fixed | Loader, steps: int) -> tuple[float,
 
 def compare_loops(root: Path, run: dict, steps: int, threads: int) -> None:
     """Print the loop's speed on a fixed batch and on real shards, each as a share of the bare loop's."""
-    fix_threads(threads)
+    prepare_device("cpu", threads)
     settings = params.build({**run["train"], "threads": threads}, "train", TrainSettings)
     data = params.build(run["data"], "data", DataSettings)
     words = read_words(DataFolders(str(root)))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ray.train.backend import Backend, BackendConfig
+from ray.train.v2._internal.callbacks.datasets import DatasetsCallback
 from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
 from ray.train.v2._internal.execution.scaling_policy.fixed import FixedScalingPolicy
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
@@ -93,16 +94,16 @@ class LocalScaling(FixedScalingPolicy):
 
 
 class LeanTrainer(DataParallelTrainer):
-    """Ray Train's data-parallel trainer; on a local Ray, without the actors that only a cluster needs.
+    """Ray Train's data-parallel trainer without the actors that have nothing to do here; each costs seconds.
 
-    Besides `LocalScaling` that is the cleaner, which outlives a dead controller: it asks the dashboard, which
-    a local Ray runs without, and has nothing to clean where Ray itself ends with the stage. The names with an
-    underscore are Ray's own; its version is pinned.
+    Never wanted: the manager of Ray Data, since workers read shards themselves. On a local Ray neither: the
+    request for nodes (`LocalScaling`), and the cleaner that outlives a dead controller, since Ray itself ends
+    with the stage. The names with an underscore are Ray's own; its version is pinned.
     """
 
     def _create_default_callbacks(self) -> list[Any]:
-        callbacks = super()._create_default_callbacks()
-        return [c for c in callbacks if on_cluster() or not isinstance(c, PlacementGroupCleanerCallback)]
+        idle = (DatasetsCallback,) if on_cluster() else (DatasetsCallback, PlacementGroupCleanerCallback)
+        return [c for c in super()._create_default_callbacks() if not isinstance(c, idle)]
 
     def _initialize_and_run_controller(self, **arguments: Any) -> Any:
         if not on_cluster():

@@ -37,7 +37,7 @@ def run_job(job: Job, worker: Worker) -> None:
     """
     settings = params.build(job.run["train"], "train", TrainSettings)
     data = params.build(job.run["data"], "data", DataSettings)
-    fix_threads(settings.threads)
+    prepare_device(worker.device, settings.threads)
     words = read_words(DataFolders(job.data))
     torch.manual_seed(job.seed)
     model = build(job.run["method"], job.run["settings"], job.run["model"], words)
@@ -60,9 +60,12 @@ def run_job(job: Job, worker: Worker) -> None:
     finish(trainer, job, words)
 
 
-def fix_threads(threads: int) -> None:
-    """A set number of threads and deterministic kernels, so that sums are added in the same order."""
+def prepare_device(device: str, threads: int) -> None:
+    """On a processor: a set number of threads and deterministic kernels, so that sums keep their order."""
     torch.set_num_threads(threads)
+    if device.startswith("cuda"):
+        torch.cuda.set_device(device)  # collectives of objects go by it
+        return
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs time
 

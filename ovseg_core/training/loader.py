@@ -3,7 +3,7 @@
 import queue
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -99,7 +99,7 @@ class Loader:
         )
         return Loaded(batch, Counter(reason for _, reason in read if reason))
 
-    def batches(self, first: int, last: int) -> Iterator[Loaded]:
+    def batches(self, first: int, last: int) -> Generator[Loaded, None, None]:
         """Parts `first` to `last - 1`, prepared up to AHEAD parts in advance."""
         with ThreadPoolExecutor(self.settings.threads, "decode") as threads:
             yield from in_background(lambda: (self.load(part, threads) for part in range(first, last)))
@@ -110,7 +110,7 @@ class Loader:
             reader.cache.close()
 
 
-def in_background(make: Callable[[], Iterator[Any]]) -> Iterator[Any]:
+def in_background(make: Callable[[], Iterator[Any]]) -> Generator[Any, None, None]:
     """The items of an iterator, made in a thread up to AHEAD items in advance; its errors are raised here."""
     ready: queue.Queue[tuple[str, Any]] = queue.Queue(AHEAD)
     stopped = threading.Event()

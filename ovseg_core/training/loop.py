@@ -8,8 +8,8 @@ state ends in the same weights, bit for bit, as one that was left alone.
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -37,7 +37,7 @@ from ovseg_core.training.settings import TrainSettings
 class Batches(Protocol):
     """Where a trainer's data come from; `loader.Loader` is the one that reads shards."""
 
-    def batches(self, first: int, last: int) -> Iterator[Loaded]:
+    def batches(self, first: int, last: int) -> Generator[Loaded, None, None]:
         """The parts `first` to `last - 1`; part p of a step s is number s * accumulate + p."""
 
 
@@ -98,17 +98,17 @@ class Trainer:
             NonFiniteLoss: before the update, with the keys of the batch.
         """
         accumulate = self.settings.accumulate
-        source = data.batches(self.step * accumulate, self.settings.steps * accumulate)
         started = time.perf_counter()
-        while self.step < self.settings.steps:
-            asked = time.perf_counter()
-            loaded = [next(source) for _ in range(accumulate)]
-            self.speed.waiting += time.perf_counter() - asked
-            losses = self.update(loaded)
-            logged = self.curves.add(self.step, losses)
-            self.step += 1
-            self.speed.seconds = time.perf_counter() - started
-            after_step(self, logged)
+        with closing(data.batches(self.step * accumulate, self.settings.steps * accumulate)) as source:
+            while self.step < self.settings.steps:
+                asked = time.perf_counter()
+                loaded = [next(source) for _ in range(accumulate)]
+                self.speed.waiting += time.perf_counter() - asked
+                losses = self.update(loaded)
+                logged = self.curves.add(self.step, losses)
+                self.step += 1
+                self.speed.seconds = time.perf_counter() - started
+                after_step(self, logged)
 
     def update(self, loaded: list[Loaded]) -> dict[str, float]:
         """One step over the parts of its batch; returns the mean losses over the parts."""
