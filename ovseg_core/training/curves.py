@@ -23,10 +23,14 @@ class Curves:
             self.sums[name] = [total + value, count + 1]
         if (step + 1) % self.every:
             return False
-        for name, (total, count) in self.sums.items():
-            self.points.setdefault(name, []).append([step + 1, total / count])
-        self.sums = {}
+        self.end_point(step + 1)
         return True
+
+    def end_point(self, step: int) -> None:
+        """Put the steps since the last point into one at `step`; a run may end between two."""
+        for name, (total, count) in self.sums.items():
+            self.points.setdefault(name, []).append([step, total / count])
+        self.sums = {}
 
     @property
     def state(self) -> dict[str, Any]:

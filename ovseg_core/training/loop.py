@@ -109,6 +109,7 @@ class Trainer:
                 self.step += 1
                 self.speed.seconds = time.perf_counter() - started
                 after_step(self, logged)
+        self.curves.end_point(self.step)
 
     def update(self, loaded: list[Loaded]) -> dict[str, float]:
         """One step over the parts of its batch; returns the mean losses over the parts."""

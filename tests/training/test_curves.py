@@ -12,6 +12,16 @@ def test_points_are_means_over_the_steps_since_the_last(tmp_path):
     assert curves.last() == {"mask": 5.5}
 
 
+def test_a_run_that_ends_between_two_points_has_a_last_one():
+    curves = Curves(every=10)
+    curves.add(0, {"mask": 1.0})
+    curves.add(1, {"mask": 4.0})
+    curves.end_point(2)
+    assert curves.points == {"mask": [[2, 2.5]]}
+    curves.end_point(2)
+    assert curves.points == {"mask": [[2, 2.5]]}
+
+
 def test_a_loss_that_sets_in_later_is_not_diluted():
     curves = Curves(every=2)
     curves.add(0, {"a": 1.0})
