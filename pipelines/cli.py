@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ovseg_core import params
-from ovseg_core.params import ParamError
 
 PARAMS = Path("params.yaml")
 
@@ -96,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     args = parser().parse_args(arguments)
     try:
         args.run(args)
-    except (ParamError, FileNotFoundError) as error:
+    except (ValueError, OSError) as error:
         sys.exit(f"ovseg: {error}")
 
 
