@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
+import os
 import shlex
 import sys
 import uuid
 from pathlib import Path
+from typing import Any
 
 from ruamel.yaml import YAML
 
@@ -51,21 +53,32 @@ def submit(address: str, recipe: str | None = None, remote: str | None = None) -
     return 0 if status == "SUCCEEDED" else 1
 
 
-def connect(address: str):
-    """A client of the cluster's job server; Ray finds the token of both sides as described in its docs."""
+def connect(address: str) -> Any:
+    """A client of the cluster's job server, with the token that `ray start` on this side would use."""
+    if "RAY_AUTH_MODE" not in os.environ and has_token():
+        os.environ["RAY_AUTH_MODE"] = (
+            "token"  # before ray loads; unlike `ray start`, the client does not look
+        )
+    from ray.exceptions import RayError
     from ray.job_submission import JobSubmissionClient
 
     try:
         return JobSubmissionClient(address)
-    except (ConnectionError, RuntimeError) as error:
+    except (ConnectionError, RuntimeError, RayError) as error:
         raise ConnectionError(
-            f"no Ray job server that lets us in at {address}: {error}. Is `ray start --head` running there, "
-            "and is the same token set on both sides (RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH)? "
+            f"no Ray job server that lets us in at {address}: {str(error).splitlines()[0]} "
+            "Is `ray start --head` running there, with the same token on both sides (RAY_AUTH_TOKEN_PATH)? "
             "RAY_AUTH_MODE=disabled on both sides switches tokens off."
         ) from error
 
 
-async def follow(client, job: str) -> str:
+def has_token() -> bool:
+    """Whether Ray would find a token here: in its two variables or its file."""
+    named = os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")
+    return bool(named) or (Path.home() / ".ray" / "auth_token").is_file()
+
+
+async def follow(client: Any, job: str) -> str:
     """Print the job's output as it comes; returns its last status."""
     async for lines in client.tail_job_logs(job):
         sys.stdout.write(lines)
