@@ -51,7 +51,8 @@ def connect(settings: ClusterSettings) -> Iterator[None]:
     if on_cluster():
         ray.init(address="auto", logging_level=logging.WARNING)
     else:
-        ray.init(num_cpus=settings.num_cpus, include_dashboard=False, logging_level=logging.WARNING)
+        # "local": without it Ray joins whatever head node happens to run on this machine
+        ray.init("local", num_cpus=settings.num_cpus, include_dashboard=False, logging_level=logging.WARNING)
     try:
         yield
     finally:
