@@ -23,6 +23,7 @@ def test_it_states_the_numbers_of_section_4_1(resolved):
     run = resolved["openseg"].train
     assert run["model"]["image"]["width"] == 640
     assert run["settings"]["num_regions"] == 128
+    assert (run["settings"]["kp"], run["settings"]["word_weight"]) == (0.5, 0.0)
     assert (run["train"]["steps"], run["train"]["batch_size"], run["train"]["lr"]) == (60000, 1024, 5e-3)
     assert run["train"]["batch_size"] // run["train"]["workers"] == 16
     assert resolved["openseg-coco"].train["train"]["steps"] == 30000
