@@ -60,8 +60,7 @@ def grounding(scores: Tensor, words: WordBatch, temperature: Tensor, mask_negati
     similarity = caption_scores(scores, captions)  # (B images, B captions)
     wrong = ~used[None] | ~used[:, None]
     if mask_negatives:
-        missing = captions.float() @ (~words.said()).float().T  # (C, B) kept words of c that b lacks
-        wrong = wrong | (missing.T == 0)
+        wrong = wrong | words.describes()
     wrong = wrong & ~torch.eye(len(similarity), dtype=torch.bool, device=similarity.device)
     logits = (similarity / temperature).masked_fill(wrong, LOWEST)
     both = logits.log_softmax(0).diagonal() + logits.log_softmax(1).diagonal()

@@ -33,6 +33,11 @@ class WordBatch:
         counts = same.new_zeros(self.num_captions, len(self.ids), dtype=torch.float32)
         return counts.index_add_(0, self.said_owner, same.float()) > 0
 
+    def describes(self) -> Tensor:
+        """(B images, B captions) bool: all kept words of the caption were said of the image too."""
+        missing = self.captions().float() @ (~self.said()).float().T  # (C, B) kept words of c that b lacks
+        return missing.T == 0
+
     def gathered(self) -> "WordBatch":
         """The same over all workers, in the order of their ranks."""
         embeddings, counts = gather.gather_rows(self.embeddings)

@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 from ovseg_core.losses import gather
 from ovseg_core.losses.contrastive import info_nce
-from ovseg_core.losses.words import word_id
 from ovseg_core.masks.pooling import match_size, pool
 from ovseg_core.methods.inference import dense_scores, region_scores
 from ovseg_core.methods.settings import ClipDenseSettings
+from ovseg_core.methods.words import word_batch
 from ovseg_core.models.image_tower import ImageTower
 from ovseg_core.models.mask_proposer import SemanticHead
 from ovseg_core.models.settings import ModelSettings
@@ -38,10 +38,12 @@ class ClipDense(nn.Module):
         images = self.semantics.dense(self.image(maps)).float().mean((2, 3))
         said = [" ".join(words) for words in batch.words] if self.settings.text == "words" else batch.captions
         texts = embed(self.text, said)
-        ids = torch.tensor([word_id(text) for text in said], device=images.device)
+        count = sum(map(len, batch.words))
+        words = word_batch(batch, batch.words, images.new_zeros(count, 0))
         if self.settings.sync and gather.is_distributed():
-            images, texts, ids = (gather.gather_rows(rows)[0] for rows in (images, texts, ids))
-        same = ids[:, None] == ids if self.settings.mask_negatives else None
+            images, texts = gather.gather_rows(images)[0], gather.gather_rows(texts)[0]
+            words = words.gathered()
+        same = words.describes() if self.settings.mask_negatives else None
         return {"contrastive": info_nce(images, texts, self.log_temperature.exp().clamp(min=0.01), same)}
 
     forward = losses  # so that DDP can wrap it

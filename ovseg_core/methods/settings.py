@@ -59,7 +59,7 @@ class ClipDenseSettings:
 
     text: Literal["caption", "words"]  # the caption as it stands, or its curated words in a row
     sync: bool
-    mask_negatives: bool  # two images with the same text are no negatives of each other
+    mask_negatives: bool  # an image that has all curated words of a caption is no negative of it
 
 
 @dataclass(frozen=True, kw_only=True)

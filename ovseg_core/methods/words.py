@@ -13,10 +13,15 @@ def embed_words(tower: nn.Module, batch: Batch, keep_probability: float) -> Word
     kept = drop_words(batch.words, keep_probability, batch.seed)
     distinct = list(dict.fromkeys(word for caption in kept for word in caption))
     place = {word: number for number, word in enumerate(distinct)}
+    rows = _flat([[place[word] for word in caption] for caption in kept], batch.images.device)
+    return word_batch(batch, kept, embed(tower, distinct)[rows])
+
+
+def word_batch(batch: Batch, kept: list[list[str]], embeddings: Tensor) -> WordBatch:
+    """Who said what in a batch; `kept` are the words of each caption that `embeddings` (K, D) stand for."""
     device = batch.images.device
-    rows = _flat([[place[word] for word in caption] for caption in kept], device)
     return WordBatch(
-        embeddings=embed(tower, distinct)[rows],
+        embeddings=embeddings,
         ids=_flat([[word_id(word) for word in caption] for caption in kept], device),
         owner=_owners(kept, device),
         said_ids=_flat([[word_id(word) for word in caption] for caption in batch.words], device),

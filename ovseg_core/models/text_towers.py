@@ -33,6 +33,7 @@ class SmallText(nn.Module):
         width = settings.width
         self.embedding = nn.Embedding(len(self.tokenizer), width, padding_idx=PAD)
         self.position = nn.Parameter(torch.randn(self.tokenizer.max_words, width) * 0.5)
+        self.gain = nn.Parameter(torch.tensor(0.1))
         layer = nn.TransformerEncoderLayer(
             width, HEADS, 2 * width, 0.0, "gelu", batch_first=True, norm_first=True
         )
@@ -51,7 +52,7 @@ class SmallText(nn.Module):
         average = (word * real).sum(1) / real.sum(1)
         if self.layers.num_layers:
             hidden = self.layers(word + self.position[: ids.shape[1]], src_key_padding_mask=~real[..., 0])
-            average = average + (hidden * real).sum(1) / real.sum(1)
+            average = average + self.gain * (hidden * real).sum(1) / real.sum(1)
         return self.project(average)[: len(texts)]
 
     def knows(self, text: str) -> bool:
