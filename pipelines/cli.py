@@ -84,7 +84,7 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--output", type=Path, required=True, help="folder for overlays, class maps and masks")
     sub = command(submit)
     sub.add_argument("--address", default="http://127.0.0.1:8265", help="of the cluster's job server")
-    sub.add_argument("--recipe", help="applied in the job's copy of params.yaml")
+    sub.add_argument("--recipe", help="laid over params.yaml first")
     sub.add_argument("--remote", help="a DVC remote that both sides reach; results come back through it")
     return top
 

@@ -13,12 +13,19 @@ from ruamel.yaml import YAML
 
 from ovseg_core import files
 from pipelines import recipe as recipes
-from pipelines.job.run import REMOTE, dvc, lock_url, use_remote
+from pipelines.job.run import REMOTE, dvc, lock_url, try_remote, use_remote
 
 logger = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parent.parent
 RUNTIME_ENV = ROOT / "pipelines" / "job" / "runtime-env.yaml"
 LOOPBACK = ("://127.", "://localhost", "://[::1]")
+OUTCOME = {  # job succeeded, results came back
+    (True, True): "its results are here and `dvc repro` has nothing left to compute",
+    (False, True): "what it finished is here; `dvc repro` goes on from there, `ovseg submit` on the cluster",
+    (True, False): "its results did not come back: does the cluster reach the same --remote?",
+    (False, False): "nothing came back. Was `ray start` called with this project's environment active on "
+    "every node (`source .venv/bin/activate`), and does the cluster reach the same --remote?",
+}
 
 
 def submit(address: str, recipe: str | None = None, remote: str | None = None) -> int:
@@ -30,6 +37,7 @@ def submit(address: str, recipe: str | None = None, remote: str | None = None) -
     Raises:
         ValueError: when no remote is named and the cluster is not on this machine.
         ConnectionError: when no job server answers, or it asks for a token that this side does not have.
+        OSError: when the remote cannot be written from here.
     """
     if remote is None:
         if not any(local in address for local in LOOPBACK):
@@ -37,10 +45,11 @@ def submit(address: str, recipe: str | None = None, remote: str | None = None) -
                 f"--remote is not given; a cluster at {address} needs a DVC remote that it reaches, as s3://..."
             )
         remote = str(ROOT / "work" / "remote")
-    if recipe:
-        print("\n".join(recipes.apply([recipes.load(recipe)], ROOT / "params.yaml")))
+    remote, job = files.absolute(remote), f"ovseg-{uuid.uuid4().hex[:8]}"
     client = connect(address)
-    job = f"ovseg-{uuid.uuid4().hex[:8]}"
+    try_remote(remote, job)
+    if recipe:  # here too: `dvc repro` on this side asks for what the job has made
+        print("\n".join(recipes.apply([recipes.load(recipe)], ROOT / "params.yaml")))
     client.submit_job(
         submission_id=job,
         entrypoint=shlex.join(["python", "-m", "pipelines.job.run", "--remote", remote, "--job", job]),
@@ -48,9 +57,9 @@ def submit(address: str, recipe: str | None = None, remote: str | None = None) -
     )
     logger.info("job %s runs on %s", job, address)
     status = asyncio.run(follow(client, job))
-    if files.exists(lock_url(remote, job)):
-        bring_back(remote, job)
-    return 0 if status == "SUCCEEDED" else 1
+    came = bring_back(remote, job)
+    logger.info("job %s: %s; %s", job, status.lower(), OUTCOME[status == "SUCCEEDED", came])
+    return 0 if status == "SUCCEEDED" and came else 1
 
 
 def connect(address: str) -> Any:
@@ -86,9 +95,10 @@ async def follow(client: Any, job: str) -> str:
     return str(client.get_job_status(job).value)
 
 
-def bring_back(remote: str, job: str) -> None:
-    """Take the job's dvc.lock and the outputs that it names."""
-    use_remote(remote)
-    files.write_bytes(ROOT / "dvc.lock", files.read_bytes(lock_url(remote, job)))
-    dvc("pull", "--remote", REMOTE, "--run-cache", "--allow-missing", "--force", check=False)
-    logger.info("the results of %s are here; `dvc repro` has nothing left to compute", job)
+def bring_back(remote: str, job: str, project: Path = ROOT) -> bool:
+    """Take the job's dvc.lock and the outputs that it names; False when something did not come."""
+    if not files.exists(lock_url(remote, job)):
+        return False
+    use_remote(remote, project)
+    files.write_bytes(project / "dvc.lock", files.read_bytes(lock_url(remote, job)))
+    return not dvc("pull", "--remote", REMOTE, "--run-cache", "--allow-missing", "--force", project=project)

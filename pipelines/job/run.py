@@ -4,6 +4,7 @@ Ends with the exit status of `dvc repro`; what finished before a failure is push
 """
 
 import argparse
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,14 +14,21 @@ from ovseg_core import files
 REMOTE = "ovseg-results"  # name of the remote on both sides, kept in .dvc/config.local
 
 
-def dvc(*arguments: str, check: bool = True) -> int:
-    """Run one DVC command with this interpreter; its output goes where ours goes."""
-    return subprocess.run([sys.executable, "-m", "dvc", *arguments], check=check).returncode
+def dvc(*arguments: str, project: Path | str = ".") -> int:
+    """Run one DVC command in `project` with this interpreter, which the stages find first as `python` too."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    command = [sys.executable, "-m", "dvc", *arguments]
+    return subprocess.run(command, cwd=project, env={**os.environ, "PATH": path}).returncode
 
 
-def use_remote(url: str) -> None:
-    """Name the DVC remote that carries results between the job and the user's checkout."""
-    dvc("remote", "add", "--quiet", "--local", "--force", REMOTE, url)
+def use_remote(url: str, project: Path | str = ".") -> None:
+    """Name the DVC remote that carries results between the job and the user's checkout.
+
+    Raises:
+        OSError: when DVC cannot write its settings.
+    """
+    if dvc("remote", "add", "--quiet", "--local", "--force", REMOTE, url, project=project):
+        raise OSError(f"DVC does not take {url} as a remote")
 
 
 def lock_url(remote: str, job: str) -> str:
@@ -28,20 +36,41 @@ def lock_url(remote: str, job: str) -> str:
     return files.join(remote, "jobs", job, "dvc.lock")
 
 
+def try_remote(remote: str, job: str) -> None:
+    """Write a first file to the remote: better refused now than after hours of work.
+
+    Raises:
+        OSError: when it cannot be written from here, with the reason.
+    """
+    try:
+        files.write_bytes(files.join(remote, "jobs", job, "started"), b"")
+    except (ImportError, ValueError, OSError) as error:
+        raise OSError(f"--remote is {remote!r}, which cannot be written from here: {error}") from error
+
+
+def reproduce(remote: str, job: str) -> int:
+    """`dvc repro`, then everything that dvc.lock names to the remote, and last dvc.lock; the exit status."""
+    try_remote(remote, job)
+    use_remote(remote)
+    if Path("dvc.lock").exists():  # what an earlier job or the user has pushed need not be made again
+        dvc("pull", "--quiet", "--remote", REMOTE, "--allow-missing", "--force")
+    status = dvc("repro")
+    if Path("dvc.lock").exists():
+        pushed = dvc("push", "--quiet", "--remote", REMOTE, "--run-cache")
+        files.write_bytes(lock_url(remote, job), Path("dvc.lock").read_bytes())
+        status = status or pushed
+    return status
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--remote", required=True, help="URL or path that the job and the user both reach")
     parser.add_argument("--job", required=True, help="name of this job, for its dvc.lock")
     args = parser.parse_args()
-
-    use_remote(args.remote)
-    if Path("dvc.lock").exists():  # what an earlier job or the user has pushed need not be made again
-        dvc("pull", "--quiet", "--remote", REMOTE, "--allow-missing", "--force", check=False)
-    status = dvc("repro", check=False)
-    if Path("dvc.lock").exists():
-        dvc("push", "--quiet", "--remote", REMOTE, "--run-cache", check=False)
-        files.write_bytes(lock_url(args.remote, args.job), Path("dvc.lock").read_bytes())
-    sys.exit(status)
+    try:
+        sys.exit(reproduce(args.remote, args.job))
+    except OSError as error:
+        sys.exit(f"job: {error}")
 
 
 if __name__ == "__main__":
