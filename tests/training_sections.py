@@ -5,6 +5,7 @@ from ovseg_core.training.settings import DataSettings, TrainSettings
 DATA = {
     "labelled": 0.5,
     "captioned": True,
+    "words": None,
     "pseudo": "masks",
     "min_score": 0.5,
     "nms_iou": 0.7,
@@ -58,6 +59,7 @@ def tiny_model(**image: object) -> dict:
             "frozen_norm": False,
             "normalize": "half",
             "levels": [2, 3],
+            "final_map": False,
             "output_stride": 32,
             "options": {},
             "width": 8,
@@ -72,7 +74,7 @@ def tiny_run(method: str = "masks", train: dict | None = None, data: dict | None
     """The content of a train.json."""
     settings = {
         "masks": {"num_regions": 4, "layers": 1, "positions": 8, "quality_weight": 0.0},
-        "clip_dense": {"text": "caption", "sync": True, "mask_negatives": True},
+        "clip_dense": {"head": "conv", "text": "caption", "sync": True, "mask_negatives": True},
         "lseg": {"temperature": 0.07},
     }
     return {

@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from ovseg_core.losses import gather
 from ovseg_core.losses.contrastive import info_nce
-from ovseg_core.masks.pooling import match_size, pool
 from ovseg_core.methods.inference import dense_scores, region_scores
 from ovseg_core.methods.settings import ClipDenseSettings
 from ovseg_core.methods.words import word_batch
@@ -27,15 +26,15 @@ class ClipDense(nn.Module):
     def __init__(self, settings: ClipDenseSettings, model: ModelSettings, words: list[str]) -> None:
         super().__init__()
         self.settings = settings
-        self.image = ImageTower(model.image)
+        self.image = ImageTower(model.image, pyramid=settings.head == "conv")
         self.text = build_text_tower(model.text, words, model.embed_dim)
-        self.semantics = SemanticHead("conv", model.image.width, model.embed_dim)
+        self.semantics = SemanticHead(settings.head, self.image, model.embed_dim)
         self.log_temperature = nn.Parameter(torch.tensor(0.07).log())
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """`contrastive`."""
         maps = batch.features or self.image.maps(batch.images)
-        images = self.semantics.dense(self.image(maps)).float().mean((2, 3))
+        images = self.semantics.whole(self.image(maps))
         said = [" ".join(words) for words in batch.words] if self.settings.text == "words" else batch.captions
         texts = embed(self.text, said)
         count = sum(map(len, batch.words))
@@ -56,8 +55,7 @@ class ClipDense(nn.Module):
         self, images: Tensor, text_embeddings: Tensor, regions: "str | Tensor" = "predicted"
     ) -> Tensor:
         """(B, T, h, w) cosines per location, or over given (B, M, H, W) masks; it predicts none itself."""
-        features = self.semantics.dense(self.image(self.image.maps(images)))
+        features = self.image(self.image.maps(images))
         if isinstance(regions, str):
-            return dense_scores(features, text_embeddings)
-        z = pool(features, match_size(regions, like=features))
-        return region_scores(z, regions, text_embeddings)
+            return dense_scores(self.semantics.dense(features), text_embeddings)
+        return region_scores(self.semantics.regions(features, regions), regions, text_embeddings)

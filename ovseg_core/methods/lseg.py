@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 
 from ovseg_core.losses.pixels import label_map, pixel_cross_entropy
-from ovseg_core.masks.pooling import match_size, pool
 from ovseg_core.methods.inference import dense_scores, region_scores
 from ovseg_core.methods.settings import LSegSettings
 from ovseg_core.models.fpn import upsample
@@ -29,7 +28,7 @@ class LSeg(nn.Module):
         self.temperature = torch.tensor(settings.temperature)
         self.image = ImageTower(model.image)
         self.text = build_text_tower(model.text, words, model.embed_dim)
-        self.semantics = SemanticHead("conv", model.image.width, model.embed_dim)
+        self.semantics = SemanticHead("conv", self.image, model.embed_dim)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """`pixel`."""
@@ -49,7 +48,7 @@ class LSeg(nn.Module):
         self, images: Tensor, text_embeddings: Tensor, regions: "str | Tensor" = "predicted"
     ) -> Tensor:
         """(B, T, h, w) cosines per location, or over given (B, M, H, W) masks; it predicts none itself."""
-        features = self.semantics.dense(self.image(self.image.maps(images)))
+        features = self.image(self.image.maps(images))
         if isinstance(regions, str):
-            return dense_scores(features, text_embeddings)
-        return region_scores(pool(features, match_size(regions, like=features)), regions, text_embeddings)
+            return dense_scores(self.semantics.dense(features), text_embeddings)
+        return region_scores(self.semantics.regions(features, regions), regions, text_embeddings)

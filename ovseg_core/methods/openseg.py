@@ -12,7 +12,6 @@ from ovseg_core.losses import gather
 from ovseg_core.losses.dice import best_match_dice
 from ovseg_core.losses.grounding import grounding, word_scores, word_to_image
 from ovseg_core.masks.clustering import grid_regions, kmeans_regions
-from ovseg_core.masks.pooling import match_size
 from ovseg_core.methods.inference import dense_scores, region_scores
 from ovseg_core.methods.settings import OpenSegSettings
 from ovseg_core.methods.words import embed_words
@@ -32,12 +31,12 @@ class OpenSeg(nn.Module):
     def __init__(self, settings: OpenSegSettings, model: ModelSettings, words: list[str]) -> None:
         super().__init__()
         self.settings = settings
-        width = model.image.width
-        self.image = ImageTower(model.image)
+        learns_masks, width = settings.regions == "learnt", model.image.width
+        self.image = ImageTower(model.image, pyramid=learns_masks or settings.head == "conv")
         self.text = build_text_tower(model.text, words, model.embed_dim)
-        self.semantics = SemanticHead(settings.head, width, model.embed_dim)
+        self.semantics = SemanticHead(settings.head, self.image, model.embed_dim)
         self.proposer = None
-        if settings.regions == "learnt":
+        if learns_masks:
             self.proposer = MaskProposer(width, settings.num_regions, settings.layers, settings.positions)
         self.log_temperature = nn.Parameter(torch.tensor(0.07).log())  # tau, Eq. 2
 
@@ -52,7 +51,8 @@ class OpenSeg(nn.Module):
             logits, _ = self.proposer(features)
             regions = logits.sigmoid()
             losses["mask"] = self.settings.alpha * best_match_dice(logits, batch.masks, batch.num_masks)
-        return losses | self._word_losses(self.semantics.regions(features, regions), batch)
+        z = self.semantics.regions(self.semantics.source(maps, features), regions)
+        return losses | self._word_losses(z, batch)
 
     forward = losses  # so that DDP can wrap it
 
@@ -71,11 +71,11 @@ class OpenSeg(nn.Module):
         """(B, T, h, w) scores: predicted masks, per location (`none`), or given (B, M, H, W) masks."""
         maps = self.image.maps(images)
         features = self.image(maps)
+        source = self.semantics.source(maps, features)
         if isinstance(regions, str) and regions == "none":
-            return dense_scores(self.semantics.dense(features), text_embeddings)
+            return dense_scores(self.semantics.dense(source), text_embeddings)
         masks = self._regions(maps, features) if isinstance(regions, str) else regions
-        z = self.semantics.regions(features, match_size(masks, like=features))
-        return region_scores(z, masks, text_embeddings)
+        return region_scores(self.semantics.regions(source, masks), masks, text_embeddings)
 
     def _regions(self, maps: Sequence[Tensor], features: Tensor) -> Tensor:
         if self.proposer is None:

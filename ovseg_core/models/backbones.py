@@ -37,6 +37,19 @@ class ConvBlock(nn.Module):
         return torch.relu(self.shortcut(x) + self.norms[1](self.second(hidden)))
 
 
+class FinalMap(nn.Module):
+    """A timm model whose last level is what its classifier pools: in MobileNets 1280 channels, not 320."""
+
+    def __init__(self, model: Any, picked: list[int]) -> None:
+        super().__init__()
+        self.model, self.picked = model, picked
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """(B, 3, H, W) normalised images -> maps of the picked stages, finest first."""
+        final, maps = self.model.forward_intermediates(images, indices=self.picked)
+        return [*maps[:-1], final]
+
+
 class ConvBackbone(nn.Module):
     """The small backbone that trains from scratch in minutes on a processor: P1..P5, a block each."""
 
@@ -61,7 +74,7 @@ class ConvBackbone(nn.Module):
 
 
 def timm_backbone(settings: ImageSettings) -> tuple[Any, list[int]]:
-    """A timm model with `features_only`, and the channels of its maps.
+    """A timm model that gives maps, and the channels of these.
 
     Raises:
         ParamError: for a name that timm does not have, levels it cannot give, or weights that do not fit.
@@ -75,17 +88,22 @@ def timm_backbone(settings: ImageSettings) -> tuple[Any, list[int]]:
     options: dict[str, Any] = dict(settings.options)
     if settings.output_stride != 32:
         options["output_stride"] = settings.output_stride
-    from_timm = settings.weights == "pretrained"
     with torch.device("meta"):  # only to read its strides
         whole: Any = timm.create_model(name, features_only=True, **options)
     reductions = whole.feature_info.reduction()
     picked = [_level_index(level, reductions, name) for level in settings.levels]
-    model: Any = timm.create_model(
-        name, features_only=True, out_indices=picked, pretrained=from_timm, **options
-    )
-    if settings.weights and not from_timm:
-        load_weights(model, settings.weights, "model.image.weights", may_lack=())
-    return model, model.feature_info.channels()
+    options["pretrained"] = settings.weights == "pretrained"
+    if settings.final_map:
+        channels = [whole.feature_info.channels()[index] for index in picked]
+        inner: Any = timm.create_model(name, num_classes=0, **options)
+        model: Any = FinalMap(inner, picked)
+        channels[-1] = inner.num_features
+    else:
+        model = inner = timm.create_model(name, features_only=True, out_indices=picked, **options)
+        channels = model.feature_info.channels()
+    if settings.weights and not options["pretrained"]:
+        load_weights(inner, settings.weights, "model.image.weights", may_lack=())
+    return model, channels
 
 
 def _level_index(level: int, reductions: list[int], name: str) -> int:

@@ -19,17 +19,19 @@ NORMALIZE = {
 
 
 class ImageTower(nn.Module):
-    """Backbone and feature pyramid."""
+    """Backbone and feature pyramid; without `pyramid` F is the backbone's last map as it is."""
 
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, settings: ImageSettings) -> None:
+    def __init__(self, settings: ImageSettings, pyramid: bool = True) -> None:
         super().__init__()
         self.settings = settings
         self.backbone, channels = build_backbone(settings)
         self.backbone.requires_grad_(not settings.frozen)
-        self.fpn = FPN(channels, settings.width)
+        self.fpn = FPN(channels, settings.width) if pyramid else None
+        self.last_width = channels[-1]
+        self.width = settings.width if pyramid else self.last_width
         mean, deviation = NORMALIZE[settings.normalize]
         self.register_buffer("mean", torch.tensor(mean)[:, None, None], persistent=False)
         self.register_buffer("deviation", torch.tensor(deviation)[:, None, None], persistent=False)
@@ -48,9 +50,12 @@ class ImageTower(nn.Module):
 
     def maps(self, images: Tensor) -> list[Tensor]:
         """(B, 3, H, W) images in [0, 1] -> backbone maps, finest first."""
-        pixels = ((images - self.mean) / self.deviation).contiguous(memory_format=torch.channels_last)
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.settings.frozen):
-            return list(self.backbone(pixels))
+            return list(self.backbone(self.normalised(images)))
+
+    def normalised(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) images in [0, 1] -> what the backbone was made for."""
+        return ((images - self.mean) / self.deviation).contiguous(memory_format=torch.channels_last)
 
     @torch.no_grad()
     def frozen_maps(self, images: Tensor) -> list[Tensor]:
@@ -61,6 +66,13 @@ class ImageTower(nn.Module):
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
         """Backbone maps, fresh or cached -> F, (B, D, h, w) at the stride of the first level."""
+        if self.fpn is None:
+            return last_map(maps)
         # cached maps are stored in half precision; outside autocast the pyramid wants its own type
         dtype = next(self.fpn.parameters()).dtype
         return self.fpn([level.to(dtype) for level in maps])
+
+
+def last_map(maps: Sequence[Tensor]) -> Tensor:
+    """The coarsest map, (B, C, h, w), in single precision unless autocast says otherwise: caches are half."""
+    return maps[-1].float()

@@ -3,11 +3,14 @@
 Shape letters: B images, N queries, D width, h x w locations.
 """
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
-from ovseg_core.masks.pooling import pool
+from ovseg_core.masks.pooling import match_size, pool
 from ovseg_core.models.cross_attention import MaskQueries
 from ovseg_core.models.fpn import Head
+from ovseg_core.models.image_tower import ImageTower, last_map
 
 
 class MaskProposer(nn.Module):
@@ -24,28 +27,48 @@ class MaskProposer(nn.Module):
 
 
 class SemanticHead(nn.Module):
-    """F to the joint space of regions and words.
+    """Features to the joint space of regions and words.
 
-    `conv` is the paper's head: F_z from convolutions, then pooling. `mlp` pools F first and maps one vector
-    per region: much cheaper where regions are fixed and F comes from a frozen backbone.
+    `conv` is the paper's head on F: F_z from convolutions, then pooling. `mlp` pools the backbone's last map
+    and maps one vector per region: much cheaper, and the better one over a frozen backbone.
     """
 
-    def __init__(self, kind: str, width: int, embed_dim: int) -> None:
+    def __init__(self, kind: str, tower: ImageTower, embed_dim: int) -> None:
         super().__init__()
         self.pools_first = kind == "mlp"
-        hidden = nn.Linear(width, 4 * width)
+        width = tower.last_width if self.pools_first else tower.width
         self.head = (
-            nn.Sequential(nn.LayerNorm(width), hidden, nn.GELU(), nn.Linear(4 * width, embed_dim))
-            if self.pools_first
-            else Head(width, width, embed_dim)
+            mlp(width, 2 * embed_dim, embed_dim) if self.pools_first else Head(width, width, embed_dim)
         )
 
+    def source(self, maps: Sequence[Tensor], features: Tensor) -> Tensor:
+        """Of the backbone's maps and F, what this head reads."""
+        return last_map(maps) if self.pools_first else features
+
     def dense(self, features: Tensor) -> Tensor:
-        """F, (B, D, h, w) -> an embedding per location, (B, E, h, w)."""
+        """(B, D, h, w) -> an embedding per location, (B, E, h, w)."""
         if not self.pools_first:
             return self.head(features)
         return self.head(features.movedim(1, -1)).movedim(-1, 1)
 
     def regions(self, features: Tensor, masks: Tensor) -> Tensor:
-        """F, (B, D, h, w), and masks (B, N, h, w) -> region embeddings z, (B, N, E)."""
+        """(B, D, h, w) and masks (B, N, H, W) of any size -> region embeddings z, (B, N, E)."""
+        masks = match_size(masks, like=features)
         return self.head(pool(features, masks)) if self.pools_first else pool(self.head(features), masks)
+
+    def whole(self, features: Tensor) -> Tensor:
+        """(B, D, h, w) -> one embedding per image, (B, E)."""
+        if self.pools_first:
+            return self.head(features.mean((2, 3))).float()
+        return self.head(features).float().mean((2, 3))
+
+
+def mlp(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
+    """Two layers with norms before each."""
+    return nn.Sequential(
+        nn.LayerNorm(inputs),
+        nn.Linear(inputs, hidden),
+        nn.GELU(),
+        nn.LayerNorm(hidden),
+        nn.Linear(hidden, outputs),
+    )

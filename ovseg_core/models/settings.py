@@ -24,6 +24,7 @@ class ImageSettings:
     levels: list[
         int
     ]  # pyramid levels P_l in use, at stride 2^l unless output_stride is lower; the first sets the map
+    final_map: bool  # the last level is the map that the classifier would pool, behind all layers (timm only)
     output_stride: int  # coarsest stride of the backbone: 32, or 16 or 8 by dilation (timm backbones only)
     options: dict[str, Any]  # further arguments of timm.create_model, such as pad_type
     width: int  # channels of the pyramid (640 in OpenSeg)
@@ -39,6 +40,7 @@ class ImageSettings:
             "null, pretrained, or the path of a .safetensors file (pickled checkpoints can run code)",
         )
         check(not is_conv or not self.options, "model.image.options", self.options, "{} for `conv`")
+        check(not (is_conv and self.final_map), "model.image.final_map", self.final_map, "false for `conv`")
         strides = (32,) if is_conv else (8, 16, 32)
         check(
             self.output_stride in strides,

@@ -14,6 +14,7 @@ MODEL = {
         "frozen_norm": False,
         "normalize": "half",
         "levels": [2, 3],
+        "final_map": False,
         "output_stride": 32,
         "options": {},
         "width": 32,
@@ -36,7 +37,7 @@ SETTINGS = {
         "word_weight": 0.5,
     },
     "masks": {"num_regions": 4, "layers": 1, "positions": 8, "quality_weight": 1.0},
-    "clip_dense": {"text": "caption", "sync": True, "mask_negatives": True},
+    "clip_dense": {"head": "conv", "text": "caption", "sync": True, "mask_negatives": True},
     "lseg": {"temperature": 0.07},
 }
 

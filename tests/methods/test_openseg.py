@@ -65,11 +65,12 @@ def test_regions_that_are_not_learnt(regions, head):
     model, given = make("openseg", regions=regions, head=head), batch()
     assert set(model(given)) == {"grounding", "word"}
     masks = model.proposals(given.images)
-    assert masks.shape == (4, 4, 8, 8)
-    assert torch.equal(masks.sum(1), torch.ones(4, 8, 8))
+    side = 8 if head == "conv" else 4  # of F, or of the backbone's last map
+    assert masks.shape == (4, 4, side, side)
+    assert torch.equal(masks.sum(1), torch.ones(4, side, side))
     scores = model.score_maps(given.images, model.embed_text(["fish"]))
     dense = model.score_maps(given.images, model.embed_text(["fish"]), "none")
-    assert scores.shape == dense.shape == (4, 1, 8, 8)
+    assert scores.shape == dense.shape == (4, 1, side, side)
 
 
 def test_cached_features_replace_the_backbone():

@@ -16,6 +16,7 @@ CONV = {
     "frozen_norm": False,
     "normalize": "half",
     "levels": [2, 3, 4, 5],
+    "final_map": False,
     "output_stride": 32,
     "options": {},
     "width": 16,
@@ -75,6 +76,25 @@ def test_timm_levels_strides_and_dilation():
     assert [level.shape[-1] for level in maps] == [8, 4, 4]
     with pytest.raises(params.ParamError, match=r"model\.image\.levels has 1.*stride \[4"):
         tower(backbone="timm:convnext_atto", levels=[1, 2])
+
+
+def test_the_final_map_is_what_the_classifier_pools():
+    built = tower(timm=True, levels=[3, 5], output_stride=16, final_map=True).eval()
+    images = torch.rand(1, 3, 64, 64)
+    fine, final = built.maps(images)
+    assert (fine.shape[1:], final.shape[1:]) == ((16, 8, 8), (1280, 4, 4))
+    whole = built.backbone.model
+    torch.testing.assert_close(final, whole.forward_features(built.normalised(images)))
+    assert built(built.maps(images)).shape == (1, 16, 8, 8)
+    with pytest.raises(params.ParamError, match=r"model\.image\.final_map is True; accepted: false for"):
+        tower(final_map=True)
+
+
+def test_without_a_pyramid_the_last_map_is_all_there_is():
+    built = ImageTower(tower(timm=True).settings, pyramid=False).eval()
+    maps = built.maps(torch.rand(1, 3, 64, 64))
+    assert torch.equal(built([level.half() for level in maps]), maps[-1].half().float())
+    assert not any("fpn" in name for name in built.state_dict())
 
 
 def test_a_frozen_backbone_keeps_its_weights_and_statistics():

@@ -1,5 +1,7 @@
 """Queries, cross-attention, position embeddings, heads of regions."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -52,9 +54,13 @@ def test_the_module_is_stacked_as_often_as_asked():
 def test_the_two_heads_pool_after_and_before():
     torch.manual_seed(0)
     features, masks = torch.rand(1, 16, 4, 4), torch.rand(1, 3, 4, 4)
-    conv, mlp = SemanticHead("conv", 16, 8), SemanticHead("mlp", 16, 8)
+    sizes = SimpleNamespace(width=16, last_width=16)
+    conv, mlp = SemanticHead("conv", sizes, 8), SemanticHead("mlp", sizes, 8)
     torch.testing.assert_close(conv.regions(features, masks), pool(conv.dense(features), masks))
     torch.testing.assert_close(mlp.regions(features, masks), mlp.head(pool(features, masks)))
+    everything = torch.ones(1, 1, 8, 8)  # of another size than the features
+    for head in (conv, mlp):
+        torch.testing.assert_close(head.whole(features), head.regions(features, everything)[:, 0])
     one = torch.zeros(1, 1, 4, 4)
     one[0, 0, 1, 2] = 1  # a region of one location is that location
     torch.testing.assert_close(mlp.regions(features, one)[0, 0], mlp.dense(features)[0, :, 1, 2])
