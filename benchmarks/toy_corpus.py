@@ -40,7 +40,8 @@ def write_shard(root: Path, name: str, numbers: range, is_labelled: bool, side: 
         members = {"__key__": key, "jpg": jpeg(scene.image), "txt": scene.caption.encode()}
         raw.append(members | (shards.encode_segments(scene.segments) if is_labelled else {}))
         words = [word for word in scene.caption.lower().split() if word.isalpha()]
-        rows.append({"key": key, "shard": name, "row": row, "labelled": is_labelled, "words": words})
+        sample = {"key": key, "shard": name, "row": row, "labelled": is_labelled}
+        rows.append(sample | {"words": words, "parts": ["noun"] * len(words)})
         regions = scene.ids == np.arange(1, len(scene.names) + 1)[:, None, None]
         proposed = [{"counts": r["counts"], "score": 0.9, "box": [0.0] * 4} for r in rle.encode(regions) * 3]
         masks.append({"key": key, "size": [side, side], "masks": proposed})

@@ -74,7 +74,7 @@ def compare_loops(root: Path, run: dict, steps: int, threads: int) -> None:
     prepare_device("cpu", threads)
     settings = params.build({**run["train"], "threads": threads}, "train", TrainSettings)
     data = params.build(run["data"], "data", DataSettings)
-    words = read_words(DataFolders(str(root)))
+    words = read_words(DataFolders(str(root)), data)
     half = resolve_precision(settings.precision, "cpu") == "bf16"
 
     def fresh() -> nn.Module:

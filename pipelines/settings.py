@@ -11,6 +11,7 @@ from ovseg_core.models.settings import ModelSettings
 from ovseg_core.params import ParamError, build, check, merge
 from ovseg_core.reporting.settings import ReportSettings
 from ovseg_core.teachers.settings import TEACHER_SETTINGS
+from ovseg_core.text.filters import TAKEN
 from ovseg_core.text.settings import CurateSettings, ExtractSettings
 from ovseg_core.training.settings import DataSettings, FeatureSettings, TrainSettings
 from ovseg_core.web.settings import WebSettings
@@ -148,6 +149,7 @@ def resolve_run(values: Mapping[str, Any], name: str, run: Any) -> Resolved:
         pseudo,
         "null or one of `teachers`",
     )
+    check_words(values["curate"]["filter"], train["data"]["words"], key)
     own = merge(values["evaluate"], run.get("evaluate", {}))
     further = run.get("readings", {})
     check(isinstance(further, Mapping), f"{key}.readings", further, "a section per reading")
@@ -156,3 +158,14 @@ def resolve_run(values: Mapping[str, Any], name: str, run: Any) -> Resolved:
         reading: section("evaluate", own, change, EvalSettings) for reading, change in further.items()
     }
     return Resolved(train=train, evaluate={"run": name, "method": method, "readings": readings})
+
+
+def check_words(kept: str, taken: str | None, key: str) -> None:
+    """A run takes no more words than the curation keeps."""
+    within = [name for name, parts in TAKEN.items() if set(parts) <= set(TAKEN[kept])]
+    check(
+        taken is None or taken in within,
+        f"{key}.data.words",
+        taken,
+        f"null, {', '.join(within)}; curate.filter is {kept} and keeps no more",
+    )

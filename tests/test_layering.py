@@ -18,7 +18,7 @@ ALLOWED = {
     "losses": {"masks"},
     "models": {"text", "masks"},
     "methods": {"text", "masks", "losses", "models"},
-    "training": {"masks", "methods"},
+    "training": {"text", "masks", "methods"},
     "teachers": {"masks", "models", "methods", "training"},
     "evaluation": {"text", "masks", "metrics", "methods", "training"},
     "reporting": {"masks"},

@@ -55,6 +55,7 @@ def make_corpus(root: Path, captioned: list[int], labelled: list[int], side: int
                         "row": row,
                         "labelled": labelled_shard,
                         "words": [name, "square"],
+                        "parts": ["adjective", "noun"],
                     }
                 )
                 masks.append(

@@ -32,6 +32,7 @@ SAMPLES = pa.schema(
         ("row", pa.int32()),
         ("labelled", pa.bool_()),
         ("words", pa.list_(pa.string())),
+        ("parts", pa.list_(pa.string())),  # of speech, one per word
     ]
 )
 
@@ -91,18 +92,19 @@ class Curator:
         """Second pass: the samples of one shard with their kept words."""
         number = len(source.captions)
         stays = np.unpackbits(self._stays[source.name], count=number).astype(bool)
-        words = pa.array([[]] * number, SAMPLES.field("words").type)
+        words = parts = pa.array([[]] * number, SAMPLES.field("words").type)
         if source.text is not None:
             units = self._units(source, stays)
             units = units.filter(pc.is_in(units["part"], value_set=pa.array(self.taken)))
             had_words = np.bincount(units["row"].to_numpy(), minlength=number) > 0
-            words = filters.words_per_row(units.filter(pc.is_in(units["word"], value_set=kept_words)), number)
+            units = units.filter(pc.is_in(units["word"], value_set=kept_words))
+            words, parts = (filters.words_per_row(units, number, column) for column in ("word", "part"))
             if not source.labelled:
                 self._drop(source, stays, "words", ~had_words, "no_words")
                 bare = pc.equal(pc.list_value_length(words), 0).to_numpy(zero_copy_only=False)
                 self._drop(source, stays, "words", bare, "rare_words")
             self._count_entities(source.text, stays)
-        return _samples(source, words).filter(pa.array(stays))
+        return _samples(source, words, parts).filter(pa.array(stays))
 
     def _count_entities(self, text: pa.Table, stays: np.ndarray) -> None:
         names = pc.list_flatten(text.filter(pa.array(stays))["entities"])
@@ -113,7 +115,7 @@ def _in(keys: pa.ChunkedArray, known: pa.Array) -> np.ndarray:
     return pc.is_in(keys, value_set=known).to_numpy()
 
 
-def _samples(source: OpenSource, words: pa.Array) -> pa.Table:
+def _samples(source: OpenSource, words: pa.Array, parts: pa.Array) -> pa.Table:
     number = len(source.captions)
     columns = {
         "key": source.captions["key"],
@@ -121,6 +123,7 @@ def _samples(source: OpenSource, words: pa.Array) -> pa.Table:
         "row": pa.array(np.arange(number), pa.int32()),
         "labelled": pa.repeat(pa.scalar(source.labelled), number),
         "words": words,
+        "parts": parts,
     }
     return pa.table(columns, schema=SAMPLES)
 

@@ -60,12 +60,12 @@ def _in_row(rows: pa.ChunkedArray, words: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.binary_join_element_wise(rows.cast(pa.string()), words, " ")
 
 
-def words_per_row(table: pa.Table, num_rows: int) -> pa.ListArray:
-    """The words of a table of units as one list per row, empty lists for rows that have none."""
+def words_per_row(table: pa.Table, num_rows: int, column: str = "word") -> pa.ListArray:
+    """The words (or parts) of a table of units as one list per row, empty lists for rows that have none."""
     ordered = table.sort_by("row") if len(table) else table
     counts = np.bincount(ordered["row"].to_numpy(), minlength=num_rows)
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
-    words = ordered["word"].combine_chunks()
+    words = ordered[column].combine_chunks()
     return pa.ListArray.from_arrays(pa.array(offsets), words.cast(pa.string()))
 
 

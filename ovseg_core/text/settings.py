@@ -9,6 +9,7 @@ from ovseg_core.params import check
 
 LEXICON = "lexicon"  # the tagger that comes with this project
 LONGEST = 1_000_000  # characters that spaCy takes in one text
+CaptionFilter = Literal["noun_adj", "noun_adj_verb", "all_words"]  # see `filters.TAKEN`
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +50,7 @@ def _package_folders(name: str) -> list[str]:
 class CurateSettings:
     """Section `curate` of params.yaml. The caption filters are those of OpenSeg's Table 5."""
 
-    filter: Literal["noun_adj", "noun_adj_verb", "all_words"]
+    filter: CaptionFilter  # a run may take less: data.words
     phrases: bool  # "red fish" as a unit besides "red" and "fish"
     min_documents: int  # captions that a word has to occur in
     near_duplicates: int | None  # captions of one wording that are kept; null keeps all

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from ovseg_core import files, shards
 from ovseg_core.params import ParamError
+from ovseg_core.text import filters
 from ovseg_core.training.settings import DataSettings
 
 
@@ -43,8 +44,7 @@ def read_streams(folders: DataFolders, settings: DataSettings) -> dict[bool, Str
     Raises:
         ParamError: when a share of the batch has no samples to fill it.
     """
-    path = files.join(folders["corpus"], "samples.parquet")
-    table = shards.read_table(path)
+    table = read_samples(folders, settings)
     share = settings.labelled_share
     wanted = {True: share, False: 1 - share}
     streams = {labelled: _stream(table, labelled, folders) for labelled, part in wanted.items() if part > 0}
@@ -53,9 +53,31 @@ def read_streams(folders: DataFolders, settings: DataSettings) -> dict[bool, Str
             kind = "labelled" if labelled else "caption-only"
             raise ParamError(
                 f"data.labelled is {settings.labelled} and data.captioned is {settings.captioned}, so "
-                f"{wanted[labelled]:.0%} of a batch are {kind} images, but {path} has none"
+                f"{wanted[labelled]:.0%} of a batch are {kind} images, but {folders['corpus']} has none"
             )
     return streams
+
+
+def read_samples(folders: DataFolders, settings: DataSettings) -> pa.Table:
+    """The samples of the corpus with the words that `data.words` takes.
+
+    A captioned sample that has none of them is left out, as `curate.filter` of that name would have done.
+    """
+    table = shards.read_table(files.join(folders["corpus"], "samples.parquet"))
+    if settings.words is None:
+        return table
+    units = pa.table(
+        {
+            "row": pc.list_parent_indices(table["words"]),
+            "word": pc.list_flatten(table["words"]),
+            "part": pc.list_flatten(table["parts"]),
+        }
+    )
+    taken = pa.array(filters.taken_parts(settings.words, phrases=True))
+    words = filters.words_per_row(units.filter(pc.is_in(units["part"], value_set=taken)), len(table))
+    some = pc.greater(pc.list_value_length(words), 0)
+    table = table.set_column(table.column_names.index("words"), "words", words)
+    return table.filter(pc.or_(table["labelled"], some))
 
 
 def _stream(table: pa.Table, labelled: bool, folders: DataFolders) -> Stream:
@@ -77,10 +99,9 @@ def _whole(column: pa.ChunkedArray) -> pa.Array:
     return array.chunk(0) if isinstance(array, pa.ChunkedArray) else array
 
 
-def read_words(folders: DataFolders) -> list[str]:
-    """The kept words and phrases of the vocabulary, each once, sorted."""
-    table = shards.read_table(files.join(folders["corpus"], "vocabulary.parquet"), columns=["word", "kept"])
-    return sorted(set(table.filter(table["kept"])["word"].to_pylist()))
+def read_words(folders: DataFolders, settings: DataSettings) -> list[str]:
+    """The words and phrases of the samples, each once, sorted."""
+    return sorted(pc.unique(pc.list_flatten(read_samples(folders, settings)["words"])).to_pylist())
 
 
 def read_label_names(stream: Stream) -> list[str]:

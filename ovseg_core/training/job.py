@@ -38,7 +38,7 @@ def run_job(job: Job, worker: Worker) -> None:
     settings = params.build(job.run["train"], "train", TrainSettings)
     data = params.build(job.run["data"], "data", DataSettings)
     prepare_device(worker.device, settings.threads)
-    words = read_words(DataFolders(job.data))
+    words = read_words(DataFolders(job.data), data)
     torch.manual_seed(job.seed)
     model = build(job.run["method"], job.run["settings"], job.run["model"], words)
     loader = make_loader(job, model, settings, data, worker)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ovseg_core.params import check
+from ovseg_core.text.settings import CaptionFilter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +75,7 @@ class DataSettings:
 
     labelled: float  # share of a batch with human masks
     captioned: bool  # images that have only a caption fill the rest; false leaves them out
+    words: CaptionFilter | None  # what a run takes of the words that curate.filter kept; null: all of them
     pseudo: str | None  # teacher whose masks caption-only images carry
     min_score: float  # of a pseudo mask
     nms_iou: float  # overlap at which the worse of two pseudo masks goes

@@ -65,6 +65,11 @@ def test_every_recipe_resolves(name, tmp_path):
             {"method": "openseg", "data": {"pseudo": "sam"}},
             r"runs\.openseg\.data\.pseudo is",
         ),
+        (
+            "runs.openseg",
+            {"method": "openseg", "data": {"words": "noun_adj_verb"}},
+            r"runs\.openseg\.data\.words is 'noun_adj_verb'; accepted: null, noun_adj; curate.filter",
+        ),
         ("runs.openseg/x", {"method": "openseg"}, "runs is 'openseg/x'"),
         ("teachers.masks", {"kind": "sam"}, r"teachers\.masks\.kind is 'sam'; accepted: mask_model"),
         ("extra", {}, "params.yaml has extra"),

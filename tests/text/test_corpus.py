@@ -103,11 +103,12 @@ def test_samples_keep_the_words_that_are_frequent_enough(world):
     world.shard("00001", [("stars", "star", "blue")])
     samples = world.curate()
     assert [list(sample.values()) for sample in samples] == [
-        ["000000000", "00000", 0, False, ["fish", "red", "red fish"]],
-        ["000000001", "00000", 1, False, ["fish", "star", "red", "red fish"]],
-        ["000010000", "00001", 0, False, ["star"]],
-    ]
-    assert list(samples[0]) == ["key", "shard", "row", "labelled", "words"]
+        ["000000000", "00000", 0, False, ["fish", "red", "red fish"], ["noun", "adjective", "phrase"]],
+        ["000000001", "00000", 1, False, ["fish", "star", "red", "red fish"],
+         ["noun", "noun", "adjective", "phrase"]],
+        ["000010000", "00001", 0, False, ["star"], ["noun"]],
+    ]  # fmt: skip
+    assert list(samples[0]) == ["key", "shard", "row", "labelled", "words", "parts"]
     assert world.funnel["steps"][-1] == {"name": "words", "in": 4, "out": 3, "drops": {"rare_words": 1}}
     found = {
         row["word"]: (row["documents"], row["kept"], row["reason"])

@@ -16,7 +16,7 @@ from ovseg_core.masks import rle
 from ovseg_core.params import ParamError
 from ovseg_core.records import Segments
 from ovseg_core.training import shard_cache
-from ovseg_core.training.corpus import DataFolders, read_label_names, read_streams, read_words
+from ovseg_core.training.corpus import DataFolders, read_label_names, read_samples, read_streams, read_words
 from ovseg_core.training.loader import Loader, StreamReader, UnusableData, in_background
 from ovseg_core.training.plan import StreamPlan
 from ovseg_core.training.samples import collate, decode, maps_of, prepare
@@ -280,7 +280,31 @@ def test_a_share_without_samples_is_refused(tmp_path):
 
 
 def test_words_are_those_that_were_kept(corpus):
-    assert read_words(DataFolders(str(corpus))) == ["blue", "green", "red", "square", "white"]
+    folders = DataFolders(str(corpus))
+    assert read_words(folders, data_settings()) == ["blue", "green", "red", "square", "white"]
+
+
+def test_a_run_takes_some_parts_of_speech(tmp_path):
+    samples = [
+        {"key": "a", "words": ["fish", "red", "go", "red fish"],
+         "parts": ["noun", "adjective", "verb", "phrase"]},
+        {"key": "b", "words": ["run", "the"], "parts": ["verb", "other"]},
+        {"key": "c", "words": ["the"], "parts": ["other"], "labelled": True},
+    ]  # fmt: skip
+    samples = [{"shard": "00000", "row": 0, "labelled": False, **sample} for sample in samples]
+    shards.write_table(tmp_path / "corpus" / "samples.parquet", pa.Table.from_pylist(samples))
+    folders = DataFolders(str(tmp_path))
+
+    def taken(words):
+        table = read_samples(folders, data_settings(words=words))
+        return dict(zip(table["key"].to_pylist(), table["words"].to_pylist(), strict=True))
+
+    assert taken("noun_adj") == {"a": ["fish", "red", "red fish"], "c": []}  # b says nothing of that kind
+    assert taken("noun_adj_verb") == {"a": ["fish", "red", "go", "red fish"], "b": ["run"], "c": []}
+    assert taken("all_words") == taken(None)
+    assert read_words(folders, data_settings(words="noun_adj")) == ["fish", "red", "red fish"]
+    stream = read_streams(folders, data_settings(words="noun_adj"))[False]
+    assert (stream.keys.to_pylist(), stream.words.to_pylist()) == (["a"], [["fish", "red", "red fish"]])
 
 
 def test_cached_maps_replace_images_and_flip_with_the_masks(corpus, tmp_path):
