@@ -10,20 +10,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import pyarrow as pa
 
 from ovseg_core import files, shards
+from ovseg_core.masks.mask_table import Labelled, mask_table
 from ovseg_core.params import ParamError, check
-from ovseg_core.records import BadSample, MaskSet
+from ovseg_core.records import BadSample
 from ovseg_core.run_log import RunLog
 from ovseg_core.training.identity import CODE, code_fingerprint
 from pipelines import cluster, shard_map
 from pipelines.cluster import ClusterSettings
 from pipelines.shard_map import ActorResources
 
-HASH = b"ovseg.teacher"  # metadata: hash of the teacher's weights
-MASK = pa.struct([("counts", pa.string()), ("score", pa.float32()), ("box", pa.list_(pa.float32()))])
-SCHEMA = pa.schema([("key", pa.string()), ("size", pa.list_(pa.int32())), ("masks", pa.list_(MASK))])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,15 +155,17 @@ class Labeller:
 
     def __call__(self, shard: str) -> dict[str, int]:
         """Write the masks of one shard; returns its number of images and the drops by reason."""
+        from ovseg_core.training.loader import in_background
+
         keys = shards.read_table(shard + ".parquet", columns=["key"])["key"].to_pylist()
         drops: Counter[str] = Counter()
         maps = self.maps(shard, keys)
-        found = dict(row for batch in self.batches(shard, drops) for row in self.label(batch, maps))
+        batches = in_background(lambda: self.batches(shard, drops))  # decodes while the teacher looks
+        found = dict(row for batch in batches for row in self.label(batch, maps))
         missing = sum(key not in found for key in keys) - drops.total()
         if missing:
             drops["missing_sample"] = missing
-        rows = [{"key": key, "size": [0, 0], "masks": [], **found.get(key, {})} for key in keys]
-        table = pa.Table.from_pylist(rows, schema=SCHEMA.with_metadata({HASH: self.job.weights.encode()}))
+        table = mask_table(keys, found, self.job.weights)
         shards.write_table(mask_path(self.job, shard), table, self.job.stamps[shard])
         return {"images": len(keys), **drops}
 
@@ -197,23 +196,12 @@ class Labeller:
 
     def label(
         self, batch: list[tuple[str, np.ndarray]], maps: Callable[[list[str]], list[Any]]
-    ) -> Iterator[tuple[str, dict[str, Any]]]:
-        """(key, columns) of each image of a batch."""
+    ) -> Iterator[tuple[str, Labelled]]:
+        """Key, size and masks of each image of a batch."""
         import torch
 
         images = [image for _, image in batch]
         with torch.autocast(self.device, torch.bfloat16, enabled=self.half):
             proposed = self.teacher(images, maps([key for key, _ in batch]))
         for (key, image), masks in zip(batch, proposed, strict=True):
-            yield key, {"size": list(image.shape[:2]), "masks": mask_rows(masks)}
-
-
-def mask_rows(proposed: MaskSet) -> list[dict[str, Any]]:
-    """Masks as the rows of docs/contracts.md."""
-    from ovseg_core.masks import rle
-
-    boxes = rle.boxes(proposed.masks)
-    return [
-        {"counts": mask["counts"], "score": float(score), "box": box.tolist()}
-        for mask, score, box in zip(proposed.masks, proposed.scores, boxes, strict=True)
-    ]
+            yield key, ((image.shape[0], image.shape[1]), masks)

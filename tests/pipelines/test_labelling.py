@@ -20,12 +20,13 @@ from training_sections import tiny_model, tiny_run
 
 from ovseg_core import files, shards
 from ovseg_core.masks import rle
+from ovseg_core.masks.mask_table import HASH
 from ovseg_core.methods.registry import build
 from ovseg_core.params import ParamError
 from ovseg_core.run_log import RunLog
 from ovseg_core.training.checkpoint import save_model
 from pipelines.cluster import ClusterSettings
-from pipelines.labelling import HASH, Labeller, LabelSettings, label, make_job
+from pipelines.labelling import Labeller, LabelSettings, label, make_job
 
 ROOT = Path(__file__).resolve().parents[2]
 CLUSTER = ClusterSettings(num_cpus=4, workers=2)
