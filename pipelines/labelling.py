@@ -22,7 +22,6 @@ from pipelines.cluster import ClusterSettings
 from pipelines.shard_map import ActorResources
 
 
-
 @dataclass(frozen=True, kw_only=True)
 class LabelSettings:
     """Section `pseudo_label`."""
