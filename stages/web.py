@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ovseg_core import params
 from ovseg_core.run_log import RunLog
-from ovseg_core.web.settings import WebSettings
+from ovseg_core.web.settings import WebFolders, WebSettings
 from ovseg_core.web.sources import write_web
 from stages import run
 
@@ -15,13 +15,15 @@ def main() -> None:
     parser.add_argument("--out", required=True, help="folder for urls.parquet and the local site")
     parser.add_argument("--labelled", required=True, help="folder for the labelled shards")
     parser.add_argument("--benchmarks", required=True, help="folder for the benchmarks")
+    parser.add_argument("--weights", required=True, help="folder for weights that come with the source")
     parser.add_argument("--log", type=Path, help="JSON file named in dvc.yaml")
     args = parser.parse_args()
 
     settings = params.load("params.yaml", "web", WebSettings)
+    folders = WebFolders(args.out, args.labelled, args.benchmarks, args.weights)
     with RunLog("web", args.log) as log:
         log.work_starts()
-        write_web(settings, args.out, args.labelled, args.benchmarks, log)
+        write_web(settings, folders, log)
 
 
 if __name__ == "__main__":

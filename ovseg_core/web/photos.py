@@ -12,18 +12,19 @@ from ovseg_core.params import ParamError
 from ovseg_core.run_log import RunLog
 from ovseg_core.web import photo_sets
 from ovseg_core.web.labelled import write_labelled
-from ovseg_core.web.settings import WebSettings
+from ovseg_core.web.settings import WebFolders, WebSettings
 from ovseg_core.web.site import HOST, Page, write_site
 
 CAPTIONS = "flickr8k/captions.csv"
 PHOTOS = "flickr8k/images"
 LICENCE = "Flickr8k: research, non-commercial"
-NEEDED = [CAPTIONS, PHOTOS, *photo_sets.NEEDED]
+WEIGHTS = "weights/mobilenetv2_100_imagenet_fp16.safetensors"  # of the frozen backbone
+NEEDED = [CAPTIONS, PHOTOS, *photo_sets.NEEDED, WEIGHTS]
 
 
-def write_photos(settings: WebSettings, out: str, labelled: str, benchmarks: str, log: RunLog) -> None:
+def write_photos(settings: WebSettings, folders: WebFolders, log: RunLog) -> None:
     """The source `photos` of the stage `web`."""
-    folder = checked(settings.folder)
+    folder, out = checked(settings.folder), folders.web
     captions = read_captions(folder / CAPTIONS)
     write_site(files.join(out, "site.parquet"), _pages(captions), settings.port, folder)
     rows = [
@@ -37,8 +38,9 @@ def write_photos(settings: WebSettings, out: str, labelled: str, benchmarks: str
     ]
     shards.write_table(files.join(out, "urls.parquet"), pa.Table.from_pylist(rows))
     coco = photo_sets.Coco(folder)
-    num_labelled = write_labelled(labelled, coco.labelled(log.drops))
-    photo_sets.write_benchmarks(folder, coco, benchmarks)
+    num_labelled = write_labelled(folders.labelled, coco.labelled(log.drops))
+    photo_sets.write_benchmarks(folder, coco, folders.benchmarks)
+    files.write_bytes(files.join(folders.weights, Path(WEIGHTS).name), (folder / WEIGHTS).read_bytes())
     classes = {"things": coco.names_of("thing"), "stuff": coco.names_of("stuff")}
     about = {"source": "photos", **classes, "held_out": []}
     files.write_json(files.join(out, "world.json"), {**about, "fingerprint": files.fingerprint(settings)})

@@ -53,3 +53,13 @@ class WebSettings:
         if self.source in needs:
             name, value = needs[self.source]
             check(bool(value), f"web.{name}", value, f"a path, which web.source: {self.source} reads from")
+
+
+@dataclass(frozen=True)
+class WebFolders:
+    """Where a source writes to."""
+
+    web: str  # URLs, what the local site serves, world.json
+    labelled: str  # shards with human masks
+    benchmarks: str  # a folder each
+    weights: str  # of backbones that come with the source; else empty

@@ -12,7 +12,7 @@ from ovseg_core.run_log import RunLog
 from ovseg_core.web import captions, contact_sheet, faults, world
 from ovseg_core.web.benchmark_writer import Annotated, Description, write_benchmark
 from ovseg_core.web.labelled import Labelled, write_labelled
-from ovseg_core.web.settings import WebSettings
+from ovseg_core.web.settings import WebFolders, WebSettings
 from ovseg_core.web.site import HOST, Page, write_site
 from ovseg_core.web.world import STUFF, THINGS, Scene
 
@@ -60,16 +60,16 @@ class ToyWeb:
         self.faults[fault] += 1
 
 
-def write_toy(settings: WebSettings, out: str, labelled: str, benchmarks: str, log: RunLog) -> None:
+def write_toy(settings: WebSettings, folders: WebFolders, log: RunLog) -> None:
     """The source `toy` of the stage `web`."""
-    toy, seed = settings.toy, settings.seed
+    toy, seed, out = settings.toy, settings.seed, folders.web
     web = ToyWeb(settings)
     write_site(files.join(out, "site.parquet"), web.pages(), settings.port)
     shards.write_table(files.join(out, "urls.parquet"), pa.Table.from_pylist(web.rows))
-    write_labelled(labelled, _labelled(seed, toy.num_labelled, toy.side))
+    write_labelled(folders.labelled, _labelled(seed, toy.num_labelled, toy.side))
     for name, scenes in (("toy-val", toy.val_scenes), ("toy-test", toy.test_scenes)):
         images = _benchmark(seed, name, scenes, toy.held_out_scenes, toy.side)
-        write_benchmark(files.join(benchmarks, name), _description(name), images)
+        write_benchmark(files.join(folders.benchmarks, name), _description(name), images)
     files.write_bytes(files.join(out, "world.png"), contact_sheet.draw(seed))
     held_out = sorted(world.held_out_pairs())
     about = {"source": SOURCE, "things": THINGS, "stuff": STUFF, "held_out": held_out}

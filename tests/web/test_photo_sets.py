@@ -1,5 +1,6 @@
 import io
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from ovseg_core.params import ParamError
 from ovseg_core.run_log import RunLog
 from ovseg_core.web import class_map_sets, class_names, coco_masks, photo_sets, photos, site, sources
 from ovseg_core.web.faults import jpeg
-from ovseg_core.web.settings import ToySettings, WebSettings
+from ovseg_core.web.settings import ToySettings, WebFolders, WebSettings
 
 TOY = ToySettings(scenes=1, labelled=0.0, side=16, val_scenes=1, test_scenes=1, held_out_scenes=0)
 IDS = [9, 25, 30, 34]  # 9 and 30 are labelled data, 25 and 34 the benchmark
@@ -56,6 +57,7 @@ def folder(tmp_path_factory):
     )
     put(root / "flickr8k/images/a b.jpg", photo(1))
     put(root / "flickr8k/images/c.jpg", photo(2))
+    put(root / photos.WEIGHTS, b"weights")
     for number in IDS:
         put(root / photo_sets.PANOPTIC / f"{number:012d}.png", panoptic_png())
         put(root / photo_sets.PANOPTIC_PHOTOS / f"{number:012d}.jpg", photo(number))
@@ -92,7 +94,8 @@ def made(folder, tmp_path_factory):
         source="photos", seed=0, port=8799, folder=str(folder), urls=None, format="auto", toy=TOY
     )
     with RunLog("web", out / "log.json") as log:
-        sources.write_web(settings, out / "web", out / "labelled", out / "benchmarks", log)
+        names = ("web", "labelled", "benchmarks", "weights")
+        sources.write_web(settings, WebFolders(*(str(out / name) for name in names)), log)
     return out
 
 
@@ -104,6 +107,10 @@ def test_a_photo_is_one_url_with_a_line_per_caption(made):
         (f"{base}/c.jpg", "Two, dogs"),
     ]
     assert rows[0]["source"] == "flickr8k"
+
+
+def test_weights_of_the_backbone_come_along(made):
+    assert (made / "weights" / Path(photos.WEIGHTS).name).read_bytes() == b"weights"
 
 
 def test_photos_are_served_from_the_folder(made):

@@ -9,7 +9,7 @@ from ovseg_core import hashing, params, shards
 from ovseg_core.evaluation import benchmarks
 from ovseg_core.run_log import RunLog
 from ovseg_core.web import site, sources, toy, world
-from ovseg_core.web.settings import ToySettings, WebSettings
+from ovseg_core.web.settings import ToySettings, WebFolders, WebSettings
 
 TOY = ToySettings(scenes=400, labelled=0.1, side=32, val_scenes=4, test_scenes=6, held_out_scenes=3)
 SETTINGS = WebSettings(source="toy", seed=3, port=8799, folder=None, urls=None, format="auto", toy=TOY)
@@ -17,7 +17,8 @@ SETTINGS = WebSettings(source="toy", seed=3, port=8799, folder=None, urls=None, 
 
 def write(folder, settings=SETTINGS):
     with RunLog("web", folder / "log.json") as log:
-        sources.write_web(settings, folder / "web", folder / "labelled", folder / "benchmarks", log)
+        names = ("web", "labelled", "benchmarks", "weights")
+        sources.write_web(settings, WebFolders(*(str(folder / name) for name in names)), log)
     return folder
 
 
