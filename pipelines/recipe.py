@@ -10,6 +10,7 @@ from ovseg_core import files
 from ovseg_core.params import ParamError, read
 
 FOLDER = Path(__file__).parent / "recipes"
+OPEN = ("runs", "teachers", "methods", "teach", "model.image.options")  # take keys that params.yaml lacks
 WHOLE = {"runs", "teachers"}  # replaced, not merged: a recipe's runs are all the runs there are
 
 
@@ -41,12 +42,12 @@ def lay_over(document: Any, change: Mapping[str, Any], whole: Collection[str], k
     """Change a loaded YAML document in place, comments kept; returns a line per changed value.
 
     Raises:
-        ParamError: for a key that params.yaml does not have (`runs` and `teachers` excepted).
+        ParamError: for a key that params.yaml does not have (what OPEN names excepted).
     """
     lines = []
     for name, value in change.items():
         full = f"{key}.{name}" if key else str(name)
-        if name not in document and not key.startswith(("runs", "teachers", "methods", "teach")):
+        if name not in document and not key.startswith(OPEN):
             raise ParamError(
                 f"{full} is {value!r}: there is no such key; {key or 'params.yaml'} has {', '.join(document)}"
             )

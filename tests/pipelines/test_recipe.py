@@ -1,10 +1,12 @@
 """Applying a recipe changes only what it says, keeps the comments, and reports every change."""
 
+from pathlib import Path
+
 import pytest
 
 from ovseg_core import params
 from ovseg_core.params import ParamError
-from pipelines import recipe
+from pipelines import recipe, settings
 
 FILE = """\
 runs: # what is trained
@@ -49,3 +51,11 @@ def test_an_unknown_key_is_refused_with_the_known_ones(file):
 def test_an_unknown_recipe_answers_with_the_known_ones():
     with pytest.raises(ParamError, match=r"accepted: .*toy-ablations"):
         recipe.find("opensegg")
+
+
+@pytest.mark.parametrize("name", recipe.names())
+def test_every_recipe_that_ships_resolves(name, tmp_path):
+    target = tmp_path / "params.yaml"
+    target.write_bytes(Path("params.yaml").read_bytes())
+    recipe.apply([recipe.load(name)], target)
+    assert settings.resolve(params.read(target))
