@@ -57,5 +57,6 @@ def test_an_unknown_recipe_answers_with_the_known_ones():
 def test_every_recipe_that_ships_resolves(name, tmp_path):
     target = tmp_path / "params.yaml"
     target.write_bytes(Path("params.yaml").read_bytes())
-    recipe.apply([recipe.load(name)], target)
+    folder = recipe.parse_override("web.folder=photos")  # which `photos` leaves to its user
+    recipe.apply([recipe.load(name), folder], target)
     assert settings.resolve(params.read(target))
