@@ -29,6 +29,7 @@ def test_the_better_of_two_overlapping_masks_survives():
     encoded, scores = rle.encode(ROWS[:3]), np.array([0.6, 0.9, 0.7])
     assert suppress(encoded, scores, 0.79).tolist() == [1, 2]
     assert suppress(encoded, scores, 0.8).tolist() == [1, 2, 0]
+    assert suppress(encoded, scores, 0.8, most=2).tolist() == [1, 2]
 
 
 def test_equal_scores_keep_their_order():
