@@ -21,9 +21,16 @@ from ovseg_core.text.extraction import ShardExtractor, table_path
 from ovseg_core.text.settings import CurateSettings, ExtractSettings
 from ovseg_core.text.sources import Source
 
-EXTRACT = ExtractSettings(model="lexicon", max_caption_chars=1000)
+EXTRACT = ExtractSettings(model="lexicon", entities="mined", max_caption_chars=1000)
 CURATE = CurateSettings(
-    filter="noun_adj", phrases=True, min_documents=10, near_duplicates=20, leak_distance=6
+    filter="noun_adj",
+    phrases=True,
+    min_documents=10,
+    near_duplicates=20,
+    require_entity=False,
+    most_entities=None,
+    partners=4,
+    leak_distance=6,
 )
 LIMIT = 1.10
 

@@ -49,6 +49,23 @@ def predict(args: argparse.Namespace) -> None:
     run(args.model, args.input, args.vocab, args.output)
 
 
+def parse(args: argparse.Namespace) -> None:
+    """Read captions from a file; write their nouns, adjectives, verbs, noun phrases and entities."""
+    from ovseg_core.text.settings import ExtractSettings
+    from pipelines.parse import LONGEST, How
+    from pipelines.parse import parse as run
+
+    settings = ExtractSettings(model=args.model, entities=args.entities, max_caption_chars=LONGEST)
+    run(args.captions, args.output, How(settings=settings, forms=args.forms), args.column, args.workers)
+
+
+def train_tagger(args: argparse.Namespace) -> None:
+    """Train the tagger that comes with the package from a treebank in CoNLL-U."""
+    from ovseg_core.text.tagger_training import read_training_part, train
+
+    train(read_training_part(args.treebank), args.output, args.seed)
+
+
 def submit(args: argparse.Namespace) -> None:
     """Run the graph as a job on a Ray cluster and bring its results back."""
     from pipelines.submit import submit as run
@@ -62,7 +79,8 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(required=True, metavar="COMMAND")
 
     def command(run: Callable[[argparse.Namespace], None]) -> argparse.ArgumentParser:
-        sub = commands.add_parser(run.__name__, help=run.__doc__, description=run.__doc__)
+        name = run.__name__.replace("_", "-")
+        sub = commands.add_parser(name, help=run.__doc__, description=run.__doc__)
         sub.set_defaults(run=run)
         return sub
 
@@ -82,6 +100,24 @@ def parser() -> argparse.ArgumentParser:
         "--vocab", nargs="+", required=True, help='names; synonyms by comma, as "grass, lawn"; or a file'
     )
     sub.add_argument("--output", type=Path, required=True, help="folder for overlays, class maps and masks")
+    sub = command(parse)
+    sub.add_argument(
+        "captions", help="txt (a caption a line), csv, tsv, jsonl, parquet, or a folder of shards"
+    )
+    sub.add_argument("--output", required=True, help="a parquet file: one row per caption, in their order")
+    sub.add_argument("--column", help="that holds the captions, where it is not called caption or text")
+    sub.add_argument("--entities", default="mined", help="mined, ovsegmentor, or a file with a name a line")
+    sub.add_argument("--model", default="lexicon", help="lexicon, or an installed spaCy model")
+    words = sub.add_mutually_exclusive_group()
+    words.add_argument("--lemmas", dest="forms", action="store_false", help="dictionary forms (the default)")
+    words.add_argument("--forms", action="store_true", help="words as they are written, in small letters")
+    sub.add_argument("--workers", type=int, default=1, help="processes")
+    sub = command(train_tagger)
+    sub.add_argument(
+        "treebank", type=Path, help="a folder of Universal Dependencies: its *train.conllu is read"
+    )
+    sub.add_argument("--output", type=Path, required=True, help="a safetensors file")
+    sub.add_argument("--seed", type=int, default=0)
     sub = command(submit)
     sub.add_argument("--address", default="http://127.0.0.1:8265", help="of the cluster's job server")
     sub.add_argument("--recipe", help="laid over params.yaml first")

@@ -4,19 +4,21 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from ovseg_core.reporting import data_charts, figures
+from ovseg_core.reporting import data_charts, figures, parses
 from ovseg_core.reporting.blocks import Block, Cell, Figure, Picture, Remark, Section, Table, missing
 from ovseg_core.reporting.data_charts import Bar
 from ovseg_core.reporting.pictures import embed
+from ovseg_core.reporting.settings import ReportSettings
 from ovseg_core.reporting.sources import Sources
 
 PARTS = {"noun": "nouns", "adjective": "adjectives", "verb": "verbs", "phrase": "phrases"}
 MOST_WORDS = 15  # per part of speech
 
 
-def section(sources: Sources) -> Section:
-    """World, funnel, ledger, words, leaks: whichever of them is there."""
-    blocks = [*_world(sources), *_funnel(sources), *_ledger(sources), *_words(sources), _leaks(sources)]
+def section(sources: Sources, settings: ReportSettings) -> Section:
+    """World, funnel, ledger, words, nouns, captions, leaks: whichever of them is there."""
+    blocks = [*_world(sources), *_funnel(sources), *_ledger(sources), *_words(sources), *_nouns(sources)]
+    blocks += [parses.section(sources, settings), _leaks(sources)]
     return Section("data", "Data", blocks)
 
 
@@ -101,6 +103,31 @@ def _words(sources: Sources) -> list[Block]:
         "The most frequent words, by the number of captions that hold them. Light: dropped, with the reason."
     )
     return [Figure(svg, caption, "Most frequent words by part of speech")]
+
+
+def _nouns(sources: Sources) -> list[Block]:
+    table = sources.table("data/corpus/nouns.parquet")
+    if table is None:
+        return [missing("No choice of entities: data/corpus/nouns.parquet is not there.")]
+    panels = {}
+    for title, rows in (
+        ("entities", table.filter(table["entity"])),
+        ("nouns that are none", table.filter(pc.invert(table["entity"]))),
+    ):
+        if len(rows):
+            panels[f"{title}: {len(rows):,}"] = list(
+                map(_noun_bar, rows.slice(0, 2 * MOST_WORDS).to_pylist())
+            )
+    if not panels:
+        return [missing("No caption names anything.")]
+    svg = figures.draw("nouns", data_charts.bars, panels, columns=2)
+    caption = "The most frequent entities, and the nouns that are none, with the rule that left them out."
+    return [Figure(svg, caption, "Most frequent nouns, entities and others")]
+
+
+def _noun_bar(noun: dict[str, Any]) -> Bar:
+    remark = f"{noun['documents']:,} {noun['reason'].replace('_', ' ')}".rstrip()
+    return Bar(noun["noun"], noun["documents"], remark, faint=not noun["entity"])
 
 
 def _bar(word: dict[str, Any]) -> Bar:

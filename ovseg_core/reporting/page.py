@@ -31,7 +31,7 @@ def build(sources: Sources, sweep: Sweep, settings: ReportSettings) -> tuple[byt
         classes.per_class(sources, found, sweep),
         classes.probe(found, sweep),
         gallery.section(sources, found, sweep, settings),
-        funnel.section(sources),
+        funnel.section(sources, settings),
         training.section(sources, sweep),
         effort.throughput(sources),
         protocols.section(found, sweep),

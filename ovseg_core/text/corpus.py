@@ -18,7 +18,8 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from ovseg_core import files, shards
-from ovseg_core.text import entities, filters
+from ovseg_core.text import entities, filters, nouns
+from ovseg_core.text.concepts import Concepts
 from ovseg_core.text.funnel import Funnel, Ledger
 from ovseg_core.text.leaks import BenchmarkImages, leaks_of
 from ovseg_core.text.settings import CurateSettings
@@ -43,9 +44,11 @@ class Curator:
     def __init__(self, images: BenchmarkImages, duplicates: pa.Array, settings: CurateSettings) -> None:
         self.images, self.duplicates, self.settings = images, duplicates, settings
         self.taken = filters.taken_parts(settings.filter, settings.phrases)
-        self.vocabulary, self.entities = Vocabulary(), Vocabulary()
+        self.vocabulary, self.seen, self.kept = Vocabulary(), Vocabulary(), Vocabulary()
+        self.concepts = Concepts()
         self.wordings = filters.WordingLimit(settings.near_duplicates) if settings.near_duplicates else None
-        self.funnel = Funnel("not a duplicate", "not in a benchmark", "caption", "words")
+        last = ["entity"] if settings.require_entity else []
+        self.funnel = Funnel("not a duplicate", "not in a benchmark", "caption", "words", *last)
         self.labelled = Funnel("not in a benchmark")
         self.rows: Counter[bool] = Counter()  # read, by `labelled`
         self.leaks: list[dict[str, Any]] = []
@@ -67,6 +70,7 @@ class Curator:
         self._stays[source.name] = np.packbits(stays)
         if source.text is not None:
             self.vocabulary.add(self._units(source, stays))
+            self.seen.add(_entities(source.text, stays))
 
     def _look_at_captions(self, source: OpenSource, stays: np.ndarray) -> None:
         if source.text is None:
@@ -88,8 +92,8 @@ class Curator:
         table = filters.units(source.text, texts)
         return table.filter(pa.array(stays[table["row"].to_numpy()]))
 
-    def choose(self, source: OpenSource, kept_words: pa.Array) -> pa.Table:
-        """Second pass: the samples of one shard with their kept words."""
+    def choose(self, source: OpenSource, kept_words: pa.Array, frequent: pa.Array) -> pa.Table:
+        """Second pass: the samples of one shard with kept words; `frequent` are the entities that count."""
         number = len(source.captions)
         stays = np.unpackbits(self._stays[source.name], count=number).astype(bool)
         words = parts = pa.array([[]] * number, SAMPLES.field("words").type)
@@ -103,12 +107,28 @@ class Curator:
                 self._drop(source, stays, "words", ~had_words, "no_words")
                 bare = pc.equal(pc.list_value_length(words), 0).to_numpy(zero_copy_only=False)
                 self._drop(source, stays, "words", bare, "rare_words")
-            self._count_entities(source.text, stays)
+                self._drop_without_entity(source, stays, frequent)
+            self.kept.add(_entities(source.text, stays, frequent))
+            self.concepts.add(source.text.filter(pa.array(stays))["noun_phrases"])
         return _samples(source, words, parts).filter(pa.array(stays))
 
-    def _count_entities(self, text: pa.Table, stays: np.ndarray) -> None:
-        names = pc.list_flatten(text.filter(pa.array(stays))["entities"])
-        self.entities.add(pa.table({"word": names, "part": pa.repeat(pa.scalar("noun"), len(names))}))
+    def _drop_without_entity(self, source: OpenSource, stays: np.ndarray, frequent: pa.Array) -> None:
+        if not self.settings.require_entity or source.text is None:
+            return
+        lists = source.text["entities"]
+        none = pc.equal(pc.list_value_length(lists), 0).to_numpy()
+        self._drop(source, stays, "entity", none, "no_entity")
+        shown = pc.list_parent_indices(lists).filter(pc.is_in(pc.list_flatten(lists), value_set=frequent))
+        rare = np.bincount(shown.to_numpy(), minlength=len(stays)) == 0
+        self._drop(source, stays, "entity", rare, "rare_entity")
+
+
+def _entities(text: pa.Table, stays: np.ndarray, frequent: pa.Array | None = None) -> pa.Table:
+    """What `Vocabulary` takes, from the entities of the rows that stay."""
+    names = pc.list_flatten(text.filter(pa.array(stays))["entities"])
+    if frequent is not None:
+        names = names.filter(pc.is_in(names, value_set=frequent))
+    return pa.table({"word": names, "part": pa.repeat(pa.scalar("noun"), len(names))})
 
 
 def _in(keys: pa.ChunkedArray, known: pa.Array) -> np.ndarray:
@@ -146,7 +166,10 @@ def curate(
     for source in tqdm(sources, desc="count words", unit="shard"):
         curator.look(source.open())
     vocabulary = curator.vocabulary.decide(curator.taken, settings.min_documents)
-    num_samples = _write_samples(sources, curator, vocabulary, files.join(out, "samples.parquet"))
+    seen = curator.seen.decide(("noun",), settings.min_documents)
+    # They come most frequent first.
+    frequent = seen["word"].filter(seen["kept"]).slice(0, settings.most_entities).combine_chunks()
+    num_samples = _write_samples(sources, curator, vocabulary, frequent, files.join(out, "samples.parquet"))
     funnel = {
         "steps": [
             *(known.steps(curator.rows[False]) if known else []),
@@ -157,18 +180,22 @@ def curate(
     if not num_samples:
         raise ValueError(f"no sample is left: {json.dumps(funnel)}")
     shards.write_table(files.join(out, "vocabulary.parquet"), vocabulary)
+    shards.write_table(files.join(out, "concepts.parquet"), curator.concepts.frequent(settings.min_documents))
+    shards.write_table(files.join(out, "nouns.parquet"), nouns.choice(vocabulary, seen, frequent))
     _write_entities(sources, curator, out)
     files.write_json(files.join(out, "leaks.json"), curator.images.by_benchmark(curator.leaks))
     files.write_json(files.join(out, "funnel.json"), funnel)
     return funnel
 
 
-def _write_samples(sources: Sequence[Source], curator: Curator, vocabulary: pa.Table, path: str) -> int:
+def _write_samples(
+    sources: Sequence[Source], curator: Curator, vocabulary: pa.Table, frequent: pa.Array, path: str
+) -> int:
     kept = vocabulary["word"].filter(vocabulary["kept"]).combine_chunks()
     number = 0
     with files.atomic(path) as handle, pq.ParquetWriter(handle, SAMPLES) as writer:
         for source in tqdm(sources, desc="write samples", unit="shard"):
-            chosen = curator.choose(source.open(), kept)
+            chosen = curator.choose(source.open(), kept, frequent)
             number += len(chosen)
             if len(chosen):
                 writer.write_table(chosen)
@@ -176,11 +203,13 @@ def _write_samples(sources: Sequence[Source], curator: Curator, vocabulary: pa.T
 
 
 def _write_entities(sources: Sequence[Source], curator: Curator, out: Path | str) -> None:
-    counts = curator.entities.decide(("noun",), curator.settings.min_documents)
+    counts = curator.kept.decide(("noun",), curator.settings.min_documents)
     by_name = {source.name: source for source in sources}
     entities.write(
         files.join(out, "entities.parquet"),
+        files.join(out, "partners.parquet"),
         files.join(out, "samples.parquet"),
         counts.filter(counts["kept"]),
         lambda name: by_name[name].open().entities,
+        curator.settings.partners,
     )

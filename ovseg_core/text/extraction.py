@@ -13,16 +13,43 @@ import pyarrow.parquet as pq
 from ovseg_core import files, shards
 from ovseg_core.records import BadSample
 from ovseg_core.text import captions
+from ovseg_core.text.entity_sets import MINED, NAMED
+from ovseg_core.text.network import WEIGHTS
 from ovseg_core.text.phrases import Parsed
 from ovseg_core.text.pipeline import CaptionParser
-from ovseg_core.text.settings import ExtractSettings, model_folder
+from ovseg_core.text.settings import LEXICON, ExtractSettings, model_folder
 
 logger = logging.getLogger(__name__)
 COLUMNS = ("nouns", "adjectives", "verbs", "noun_phrases", "entities")
 SCHEMA = pa.schema([("key", pa.string()), *((name, pa.list_(pa.string())) for name in COLUMNS)])
+LINES_KEPT = 50_000  # about 0.1 GB
 COUNTS = b"ovseg.counts"  # metadata of a text table: JSON of what was read and dropped
 # Modules that shape a table.
-CODE = ("captions", "extraction", "lemmas", "lexicon", "phrases", "pipeline", "steps", "tagger", "words")
+CODE = (
+    *("captions", "entity_sets", "extraction", "features", "lemmas", "lexicon", "network", "phrases"),
+    *("pipeline", "tagger", "visible", "words"),
+)
+
+
+class Words:
+    """Captions to columns of words. A line is parsed once while it is among the last LINES_KEPT."""
+
+    def __init__(self, parser: CaptionParser) -> None:
+        self.parser = parser
+        self.known: dict[str, Parsed] = {}
+
+    def columns(self, texts: list[str], counts: Counter[str]) -> dict[str, list[list[str]]]:
+        """The columns of N captions, each with N lists; `counts` gets `empty_caption`."""
+        if len(self.known) > LINES_KEPT:
+            self.known.clear()
+        lines = [captions.lines(text) for text in texts]
+        self.parser.forget()
+        self.known |= self.parser.parse(
+            line for caption in lines for line in caption if line not in self.known
+        )
+        found = [Parsed.union([self.known[line] for line in caption]) for caption in lines]
+        counts["empty_caption"] += sum(not caption for caption in lines)
+        return {name: [getattr(parsed, name) for parsed in found] for name in COLUMNS}
 
 
 class ShardExtractor:
@@ -30,18 +57,17 @@ class ShardExtractor:
 
     def __init__(self, settings: ExtractSettings, out: str, stamps: dict[str, str]) -> None:
         self.settings, self.out, self.stamps = settings, out, stamps
-        self.parser = CaptionParser(settings.model)
+        self.words = Words(CaptionParser(settings.model, settings.entities))
 
     def __call__(self, shard: str) -> dict[str, int]:
         """Returns what was counted: `captions`, and drops by reason."""
         counts: Counter[str] = Counter()
         batches: list[pa.Table] = []
-        self.parser.forget()
-        known: dict[str, Parsed] = {}  # captions repeat: each distinct line is parsed once
         try:
             for keys, texts, num_cut in captions.read(shard, self.settings.max_caption_chars):
                 counts.update(captions=len(keys), caption_cut=num_cut)
-                batches.append(self._rows(keys, texts, known, counts))
+                columns = self.words.columns(texts.to_pylist(), counts)
+                batches.append(pa.table({"key": keys, **columns}, schema=SCHEMA))
         except BadSample as error:
             logger.warning("%s", error)
             counts[error.reason] += 1
@@ -54,17 +80,6 @@ class ShardExtractor:
         path = table_path(self.out, name)
         shards.write_table(path, table.replace_schema_metadata(counted), self.stamps[name])
         return dict(counts)
-
-    def _rows(
-        self, keys: pa.Array, texts: pa.Array, known: dict[str, Parsed], counts: Counter[str]
-    ) -> pa.Table:
-        lines = [captions.lines(text) for text in texts.to_pylist()]
-        known |= self.parser.parse(line for caption in lines for line in caption if line not in known)
-        found = [Parsed.union([known[line] for line in caption]) for caption in lines]
-        counts["empty_caption"] += sum(not caption for caption in lines)
-        columns = {name: [getattr(parsed, name) for parsed in found] for name in COLUMNS[:-1]}
-        columns["entities"] = [self.parser.entities(parsed) for parsed in found]
-        return pa.table({"key": keys, **columns}, schema=SCHEMA)
 
 
 def table_path(folder: Path | str, name: str) -> str:
@@ -80,15 +95,21 @@ def counts_of(path: str) -> dict[str, int]:
 
 def fingerprint(shard: str, settings: ExtractSettings) -> str:
     """What the text table of a shard depends on: the file with its captions, settings, code and packages."""
-    return files.fingerprint(files.digest(captions.source_of(shard)), settings, code(settings.model))
+    return files.fingerprint(
+        files.digest(captions.source_of(shard)), settings, code(settings.model, settings.entities)
+    )
 
 
 @cache
-def code(model: str) -> dict[str, str]:
+def code(model: str, entities: str) -> dict[str, str]:
     """Digests and versions of everything that turns a caption into words."""
     folder = Path(__file__).parent
     parts = {name: files.digest(folder / f"{name}.py") for name in CODE}
     parts |= {name: metadata.version(name) for name in ("spacy", "spacy-lookups-data")}
-    if found := model_folder(model):
+    if model == LEXICON:
+        parts["weights"] = files.digest(WEIGHTS)
+    elif found := model_folder(model):
         parts["model"] = files.digest(found / "meta.json")
+    if entities != MINED and entities not in NAMED:
+        parts["entities"] = files.digest(entities)
     return parts

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
 from ovseg_core.text.words import COLOURS
@@ -26,6 +27,7 @@ class Parsed:
     adjectives: list[str] = field(default_factory=list)
     verbs: list[str] = field(default_factory=list)
     noun_phrases: list[str] = field(default_factory=list)
+    entities: list[str] = field(default_factory=list)
 
     @classmethod
     def union(cls, parts: Sequence["Parsed"]) -> "Parsed":
@@ -36,16 +38,57 @@ class Parsed:
         return cls(**{name: _once(item for part in parts for item in getattr(part, name)) for name in names})
 
 
-def parse(words: Sequence[Word]) -> Parsed:
-    """Sort the words of one text into its columns."""
-    found: dict[str, list[str]] = {"nouns": [], "adjectives": [], "verbs": []}
-    for word in words:
-        if word.pos in PARTS and is_word(word.lemma):
-            found[PARTS[word.pos]].append(word.lemma)
+def parse(words: Sequence[Word], entities: Iterable[str] = (), forms: bool = False) -> Parsed:
+    """Sort the words of one text into its columns, as lemmas or, with `forms`, as they are written."""
+    if forms:
+        words = [word._replace(lemma=word.text) for word in words]
+    found: dict[str, list[str]] = {"NOUN": [], "ADJ": [], "VERB": []}
+    for _, lemma, pos in words:
+        if pos in found and is_word(lemma):
+            found[pos].append(lemma)
     phrases = [phrase for chunk in chunks(words) for phrase in phrases_of(chunk)]
-    return Parsed(**{name: _once(items) for name, items in found.items()}, noun_phrases=_once(phrases))
+    return Parsed(*map(_once, (*found.values(), phrases, entities)))
 
 
+def join_hyphens(words: Sequence[Word], is_glued: Sequence[bool]) -> list[Word]:
+    """Words with hyphens, which spaCy and treebanks take apart: "long", "-", "haired" become one adjective.
+
+    Args:
+        is_glued: per word whether no space follows it. Where the first part is one letter, spaces do not
+        matter:
+            some captions are published as "t - shirt".
+    """
+    joined: list[Word] = []
+    place = 0
+    while place < len(words):
+        end = place + 1
+        while (
+            end + 1 < len(words)
+            and words[end].text == "-"
+            and ((is_glued[end - 1] and is_glued[end]) or (len(words[place].text) == 1 and end == place + 1))
+            and words[end - 1].text[-1:].isalnum()
+            and words[end + 1].text[:1].isalpha()
+        ):
+            end += 2
+        joined.append(_compound(words[place:end], words[end : end + 1]) if end > place + 1 else words[place])
+        place = end
+    return joined
+
+
+def _compound(parts: Sequence[Word], after: Sequence[Word]) -> Word:
+    """What a compound is: as its last part, but "long-haired" and "two-story house" describe."""
+    first, last = parts[0], parts[-1]
+    describes = bool(after) and after[0].pos in ("NOUN", "ADJ")
+    pos = last.pos
+    if pos == "VERB" or (pos == "NOUN" and first.pos in ("NUM", "ADJ") and describes):
+        pos = "ADJ"  # "black-and-white photo"
+    elif pos in ("ADP", "ADV", "PART"):
+        pos = "NOUN"  # "close-up"
+    start = "".join(word.text for word in parts[:-1])
+    return Word(start + last.text, start + (last.lemma if pos == "NOUN" else last.text), pos)
+
+
+@lru_cache(1 << 16)
 def is_word(lemma: str) -> bool:
     """Two letters or more: drops what a tagger makes of stray characters."""
     return len(lemma) > 1 and lemma[0].isalnum() and any(letter.isalpha() for letter in lemma)
@@ -53,7 +96,8 @@ def is_word(lemma: str) -> bool:
 
 def chunks(words: Sequence[Word]) -> list[list[Word]]:
     """Runs of adjectives and then nouns; adjectives may be joined ("a black and white dog")."""
-    found, current = [], []
+    found: list[list[Word]] = []
+    current: list[Word] = []
     for word in words:
         if word.pos == "NOUN" and is_word(word.lemma):
             current.append(word)
@@ -61,8 +105,10 @@ def chunks(words: Sequence[Word]) -> list[list[Word]]:
         if current and current[-1].pos == "NOUN":
             found.append(current)
             current = []
-        joins = word.text in JOINS and current and current[-1].pos == "ADJ"
-        current = [*current, word] if word.pos == "ADJ" or joins else []
+        if word.pos == "ADJ" or (current and word.text in JOINS and current[-1].pos == "ADJ"):
+            current.append(word)
+        elif current:
+            current = []
     return [*found, current] if current and current[-1].pos == "NOUN" else found
 
 
@@ -73,6 +119,8 @@ def phrases_of(chunk: list[Word]) -> list[str]:
     "black dog" and "white dog".
     """
     head = chunk[-1].lemma
+    if len(chunk) == 1:
+        return [head]
     whole = " ".join([*(word.text for word in chunk[:-1]), head])
     colours = [word.text for word in chunk[:-1] if word.pos == "ADJ" and word.text in COLOURS]
     return [whole, *(f"{colour} {head}" for colour in colours)]

@@ -3,14 +3,17 @@
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ovseg_core.text.lemmas import Lemmas
-from ovseg_core.text.phrases import Parsed, Word, parse
+from ovseg_core.text import entity_sets
+from ovseg_core.text.lexicon import shared
+from ovseg_core.text.phrases import Parsed, parse
 from ovseg_core.text.settings import LEXICON
+from ovseg_core.text.tokens import WordReader
 
 if TYPE_CHECKING:
     from spacy.language import Language
+    from spacy.tokens import Doc
 
 MOST_WORDS = 100_000  # that spaCy may learn before it forgets them, about 0.1 GB
 
@@ -39,27 +42,21 @@ def load(model: str) -> "Language":
 
 
 def load_lexicon() -> "Language":
-    """Blank English with the lexicon tagger. Hyphens do not split: "t-shirt" is one token."""
+    """Blank English with the tagger of this project."""
     with _without_torch():
         import spacy
-    from spacy.lang.char_classes import HYPHENS
-    from spacy.util import compile_infix_regex
 
     from ovseg_core.text import tagger
 
     tagger.register()
     pipeline = spacy.blank("en")
-    dashes = HYPHENS.removeprefix("-|")
-    rules = [str(rule).replace(f"(?:{HYPHENS})", f"(?:{dashes})") for rule in pipeline.Defaults.infixes or ()]
-    tokenizer: Any = pipeline.tokenizer
-    tokenizer.infix_finditer = compile_infix_regex(rules).finditer
     pipeline.add_pipe(tagger.FACTORY)
     return pipeline
 
 
 @contextmanager
 def _without_torch() -> Iterator[None]:
-    """Let spaCy start without torch, which the lexicon never calls: 2 s and 0.1 GB instead of 6 s and 0.6."""
+    """Let spaCy start without torch, which its tagger never calls: 2 s and 0.1 GB instead of 6 s and 0.6."""
     if "torch" in sys.modules or "thinc" in sys.modules:
         yield
         return
@@ -72,20 +69,29 @@ def _without_torch() -> Iterator[None]:
 
 
 class CaptionParser:
-    """One pipeline, built once, that turns lines of text into words."""
+    """One pipeline, built once, that turns lines of text into words.
 
-    def __init__(self, model: str) -> None:
+    Args:
+        model: as `extract.model`.
+        entities: as `extract.entities`.
+        forms: whether words stay as they are written, instead of their dictionary form.
+    """
+
+    def __init__(self, model: str, entities: str = entity_sets.MINED, forms: bool = False) -> None:
         self.pipeline = load(model)
-        self.lemmas = Lemmas()
+        self.words = WordReader(self.pipeline.vocab.strings)
+        self.entities, self.forms = entity_sets.load(entities, shared().lemmas), forms
         self.zone = ExitStack()  # spaCy forgets what it met since the zone was entered when it is left
         self.lasting = 0  # words that it keeps
 
     def parse(self, lines: Iterable[str]) -> dict[str, Parsed]:
         """Each distinct line once."""
         distinct = list(dict.fromkeys(lines))
-        docs = self.pipeline.pipe(distinct)
-        found = (parse([Word(t.lower_, t.lemma_.lower(), t.pos_) for t in doc]) for doc in docs)
-        return dict(zip(distinct, found, strict=True))
+        return dict(zip(distinct, map(self._parsed, self.pipeline.pipe(distinct)), strict=True))
+
+    def _parsed(self, doc: "Doc") -> Parsed:
+        words = self.words(doc)
+        return parse(words, self.entities.find(words), self.forms)
 
     def forget(self) -> None:
         """Let go of the words that spaCy would keep for good, once there are many new ones."""
@@ -94,7 +100,3 @@ class CaptionParser:
             self.zone.close()
             self.lasting = len(strings)
             self.zone.enter_context(self.pipeline.memory_zone())
-
-    def entities(self, parsed: Parsed) -> list[str]:
-        """The nouns of a caption that are listed as nouns: misspellings and stray names are left out."""
-        return [noun for noun in parsed.nouns if self.lemmas.knows(noun, "noun")]

@@ -18,7 +18,7 @@ from pipelines.cluster import ClusterSettings
 from pipelines.shard_map import ActorResources, map_shards, most_actors
 
 pytestmark = pytest.mark.usefixtures("local_ray")
-SETTINGS = ExtractSettings(model="lexicon", max_caption_chars=500)
+SETTINGS = ExtractSettings(model="lexicon", entities="mined", max_caption_chars=500)
 
 
 def write_shard(folder, name, captions):

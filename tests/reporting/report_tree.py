@@ -89,6 +89,8 @@ def write_data(root: Path, side: int, scenes: int) -> None:
     shards.write_table(root / "data/corpus/samples.parquet", pa.table(samples | {"words": words}))
     write_masks(root, keys, [labels for _, labels in drawn])
     write_corpus(root)
+    chosen = {"noun": ["fish", "day"], "documents": [5, 3], "entity": [True, False], "reason": ["", "time"]}
+    shards.write_table(root / "data/corpus/nouns.parquet", pa.table(chosen))
     files.write_bytes(root / "data/web/world.png", encode(np.hstack([image for image, _ in drawn])))
     things, stuff = NAMES[:3], NAMES[3:]
     world = {

@@ -14,6 +14,12 @@ def test_words_are_marked_in_the_form_the_caption_has():
     ]  # fmt: skip
 
 
+def test_irregular_forms_are_marked_too():
+    assert mark("two men ran", {"noun": ["man"], "verb": ["run"]}) == [
+        ("two ", ""), ("men", "noun"), (" ", ""), ("ran", "verb"),
+    ]  # fmt: skip
+
+
 def test_a_longer_word_that_only_starts_alike_is_not_marked():
     assert mark("a starfish at the start", {"noun": ["star"]}) == [("a starfish at the start", "")]
     assert "starfish" not in forms("star")

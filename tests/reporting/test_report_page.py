@@ -39,7 +39,7 @@ def scenes(sources: Sources) -> list[Block]:
 
 
 def data(sources: Sources) -> list[Block]:
-    return funnel.section(sources).blocks
+    return funnel.section(sources, SETTINGS).blocks
 
 
 def logs(sources: Sources) -> list[Block]:
@@ -71,10 +71,10 @@ def test_the_page_holds_every_part(html):
         "results", "classes", "probe", "gallery", "data", "training", "throughput", "protocols",
     ]  # fmt: skip
     assert "missing" not in re.findall(r'class="remark (\w+)"', html)
-    assert html.count("<svg") == 7  # 2 comparisons, classes, probe, funnel, words, curves
+    assert html.count("<svg") == 8  # 2 comparisons, classes, probe, funnel, words, nouns, curves
     assert html.index("toy-test, in percent") < html.index("toy-val, in percent")
     assert "held back: nobody chooses on it" in html
-    assert re.findall(r"<b>(Figure \d+)\.", html) == [f"Figure {n}" for n in range(1, 12)]
+    assert re.findall(r"<b>(Figure \d+)\.", html) == [f"Figure {n}" for n in range(1, 14)]
 
 
 def test_the_page_loads_nothing_and_runs_nothing(html):

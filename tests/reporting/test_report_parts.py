@@ -114,13 +114,13 @@ def test_found_leaks_are_listed(project):
     files.write_json(
         project / "data/corpus/leaks.json", {"toy-test": [{"key": "000000003", "id": "7", "distance": 1}]}
     )
-    table = funnel.section(Sources(str(project))).blocks[-1]
+    table = funnel.section(Sources(str(project)), SETTINGS).blocks[-1]
     assert [cell.text for cell in table.rows[0]] == ["toy-test", "7", "000000003", "1"]
     assert "1 benchmark images were found" in table.caption
 
 
 def test_drops_after_the_download_are_listed_by_step(whole_project):
-    blocks = funnel.section(Sources(str(whole_project))).blocks
+    blocks = funnel.section(Sources(str(whole_project)), SETTINGS).blocks
     table = next(block for block in blocks if block.kind == "table")
     assert [[cell.text for cell in row] for row in table.rows] == [
         ["duplicates", "exact duplicate", "20", "2.2 %"],
@@ -133,7 +133,7 @@ def test_drops_after_the_download_are_listed_by_step(whole_project):
 
 
 def test_the_ledger_is_counted_by_status_and_reason(whole_project):
-    tables = [b for b in funnel.section(Sources(str(whole_project))).blocks if b.kind == "table"]
+    tables = [b for b in funnel.section(Sources(str(whole_project)), SETTINGS).blocks if b.kind == "table"]
     rows = [[cell.text for cell in row] for row in tables[1].rows]
     assert rows[1] == ["failed", "http 404", "2", "6", "6.0 %"]
 

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+from collections import Counter
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +12,9 @@ import pytest
 from PIL import Image
 
 from ovseg_core import hashing, shards
+from ovseg_core.text.concepts import Concepts
 from ovseg_core.text.corpus import curate
+from ovseg_core.text.entities import paired
 from ovseg_core.text.settings import CurateSettings
 from ovseg_core.text.sources import Source
 
@@ -24,6 +27,9 @@ def settings(**changes):
         "phrases": True,
         "min_documents": 2,
         "near_duplicates": 2,
+        "require_entity": False,
+        "most_entities": None,
+        "partners": 2,
         "leak_distance": 2,
     }
     return CurateSettings(**{**base, **changes})
@@ -125,9 +131,82 @@ def test_entities_point_to_the_kept_samples(world, monkeypatch):
     world.shard("L0000", [("", "fish", "")], labelled=True)
     world.curate()
     assert world.read("entities.parquet") == [
-        {"entity": "fish", "keys": ["000000000", "000000002", "L00000000"]},
-        {"entity": "star", "keys": ["000000001", "000000002"]},
+        {"entity": "fish", "documents": 3, "keys": ["000000000", "000000002", "L00000000"]},
+        {"entity": "star", "documents": 2, "keys": ["000000001", "000000002"]},
     ]
+    rows = {(row["entity"], row["key"]): row for row in world.read("partners.parquet")}
+    assert set(rows["fish", "000000000"]["partners"]) == {"000000002", "L00000000"}
+    assert rows["star", "000000002"]["partners"] == ["000000001"]
+    # fish is in 3 captions and star in 2: (1/3) / (1/3 + 1/2) = 2/5 of the draws go to the fish
+    shares = [rows[key, "000000002"]["share"] for key in ("fish", "star")]
+    assert shares == pytest.approx([0.4, 0.6])
+    assert rows["fish", "000000000"]["share"] == 1
+
+
+def test_without_an_entity_that_is_frequent_a_caption_is_dropped_where_asked(world):
+    world.shard(
+        "00000", [FISH, FISH, ("a kite", "kite", ""), STAR, STAR, ("see red", "", "red"), ("red", "", "red")]
+    )
+    assert len(world.curate(min_documents=1)) == 7
+    kept = world.curate(min_documents=1, require_entity=True, most_entities=2)
+    assert [sample["key"] for sample in kept] == [f"00000{row:04d}" for row in (0, 1, 3, 4)]
+    assert world.funnel["steps"][-1] == {
+        **{"name": "entity", "in": 7, "out": 4},
+        "drops": {"no_entity": 2, "rare_entity": 1},
+    }
+    assert [row["entity"] for row in world.read("entities.parquet")] == ["fish", "star"]
+
+
+def test_why_a_noun_is_no_entity_is_told(world):
+    rows = [
+        ("a fish", "fish", ""),
+        ("a fish", "fish", ""),
+        ("a day", "day", ""),
+        ("zor", "zor", ""),
+        ("k", "kite", ""),
+    ]
+    keys = world.shard("00000", rows)
+    table = pq.read_table(world.root / "text" / "00000.parquet")
+    shown = pa.array([["fish"], ["fish"], [], [], ["kite"]], LISTS)
+    shards.write_table(world.root / "text" / "00000.parquet", table.set_column(5, "entities", shown))
+    world.curate(near_duplicates=None)
+    assert world.read("nouns.parquet") == [
+        {"noun": "fish", "documents": 2, "entity": True, "reason": ""},
+        {"noun": "day", "documents": 1, "entity": False, "reason": "time"},
+        {"noun": "kite", "documents": 1, "entity": False, "reason": "too_rare"},
+        {"noun": "zor", "documents": 1, "entity": False, "reason": "not_in_the_set"},
+    ]
+    assert len(keys) == 5
+
+
+def test_concepts_are_the_phrases_of_the_kept_captions(world):
+    world.shard("00000", [FISH, ("red fish and star", "fish star", "red"), ("a kite", "kite", "")])
+    world.curate()
+    assert world.read("concepts.parquet") == [{"concept": "red fish", "documents": 2}]
+
+
+def test_partners_do_not_depend_on_the_order_and_all_are_partners_as_often():
+    keys = [f"{i:04d}" for i in range(50)]
+    table = paired("dog", pa.array(keys), 3)
+    partners = dict(zip(table["key"].to_pylist(), table["partners"].to_pylist(), strict=True))
+    assert all(key not in drawn and len(set(drawn)) == 3 for key, drawn in partners.items())
+    assert set(Counter(other for drawn in partners.values() for other in drawn).values()) == {3}
+    other = paired("dog", pa.array(keys[::-1]), 3)
+    assert dict(zip(other["key"].to_pylist(), other["partners"].to_pylist(), strict=True)) == partners
+    assert paired("cat", pa.array(keys), 3)["partners"] != table["partners"]
+    assert paired("dog", pa.array(["a"]), 3)["partners"].to_pylist() == [[]]
+
+
+def test_concepts_in_bounded_memory_lose_rare_ones_first():
+    concepts = Concepts(most=2)
+    concepts.add(pa.chunked_array([[["a", "b"], ["a"], ["a"]]], LISTS))
+    concepts.add(pa.chunked_array([[["c"], ["b"]]], LISTS))
+    # a 3, b 2, c 1 are three: each loses one, c goes
+    assert concepts.frequent(1).to_pylist() == [
+        {"concept": "a", "documents": 2},
+        {"concept": "b", "documents": 1},
+    ]
+    assert concepts.lost == 1
 
 
 def test_the_funnel_counts_every_url_down_to_the_kept_samples(world):
@@ -274,7 +353,10 @@ def test_same_input_same_bytes(world):
     assert set(contents[0]) == {
         "samples.parquet",
         "vocabulary.parquet",
+        "concepts.parquet",
         "entities.parquet",
         "funnel.json",
         "leaks.json",
+        "nouns.parquet",
+        "partners.parquet",
     }

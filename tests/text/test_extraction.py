@@ -10,13 +10,15 @@ from ovseg_core.text import extraction
 from ovseg_core.text.extraction import ShardExtractor, counts_of, fingerprint
 from ovseg_core.text.settings import ExtractSettings
 
-SETTINGS = ExtractSettings(model="lexicon", max_caption_chars=200)
+SETTINGS = ExtractSettings(model="lexicon", entities="mined", max_caption_chars=200)
 
 
 @pytest.fixture
 def extract(parser, tmp_path, monkeypatch):
     """Captions -> the rows of their text table."""
-    monkeypatch.setattr(extraction, "CaptionParser", lambda model: parser)  # built once for all tests
+    monkeypatch.setattr(
+        extraction, "CaptionParser", lambda model, entities: parser
+    )  # built once for all tests
 
     def run(captions, settings=SETTINGS, name="00000"):
         keys = [f"{name}{row:04d}" for row in range(len(captions))]
@@ -41,7 +43,7 @@ def test_a_caption_becomes_lemmas_and_phrases(extract):
         "adjectives": ["big", "red"],
         "verbs": ["ride"],
         "noun_phrases": ["dog", "big red fire truck", "red truck"],
-        "entities": ["dog", "fire", "truck"],
+        "entities": ["dog", "fire truck"],
     }
 
 
@@ -153,7 +155,9 @@ def test_the_fingerprint_follows_captions_and_settings(extract, tmp_path):
     shard = f"{tmp_path}/shards/00000"
     first = fingerprint(shard, SETTINGS)
     assert fingerprint(shard, SETTINGS) == first
-    assert fingerprint(shard, ExtractSettings(model="lexicon", max_caption_chars=201)) != first
+    assert (
+        fingerprint(shard, ExtractSettings(model="lexicon", entities="mined", max_caption_chars=201)) != first
+    )
     extract(["a star"])
     assert fingerprint(shard, SETTINGS) != first
 
@@ -192,7 +196,7 @@ def test_another_spacy_pipeline_gives_the_same_columns(tmp_path):
     ]:
         ruler.add([[{"LOWER": word}]], {"POS": pos, "LEMMA": lemma})
     pipeline.to_disk(tmp_path / "model")
-    settings = ExtractSettings(model=str(tmp_path / "model"), max_caption_chars=200)
+    settings = ExtractSettings(model=str(tmp_path / "model"), entities="mined", max_caption_chars=200)
     table = pa.table({"key": ["000000000"], "caption": ["a red dogs"]})
     shards.write_table(tmp_path / "shards" / "00000.parquet", table)
     ShardExtractor(settings, str(tmp_path / "text"), {"00000": "made"})(f"{tmp_path}/shards/00000")
@@ -208,7 +212,7 @@ def test_a_pipeline_without_parts_of_speech_is_refused(tmp_path):
     import spacy
 
     spacy.blank("en").to_disk(tmp_path / "model")
-    settings = ExtractSettings(model=str(tmp_path / "model"), max_caption_chars=200)
+    settings = ExtractSettings(model=str(tmp_path / "model"), entities="mined", max_caption_chars=200)
     with pytest.raises(
         ValueError, match="has to set parts of speech and lemmas, and its components are: none"
     ):

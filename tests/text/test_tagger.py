@@ -1,15 +1,16 @@
-"""The lexicon tagger as the pipeline runs it."""
+"""The tagger as the pipeline runs it."""
 
-import math
+import subprocess
+import sys
 
 import pytest
 
-from ovseg_core.text.steps import COSTS, best_path
-from ovseg_core.text.tagger import UPOS
+from ovseg_core.text.lexicon import beyond_words
+from ovseg_core.text.network import MOST_WORDS
 
 
 def parts(parser, text):
-    return {token.text: token.pos_ for token in parser.pipeline(text)}
+    return {word.text: word.pos for word in parser.words(parser.pipeline(text))}
 
 
 @pytest.mark.parametrize(
@@ -20,7 +21,6 @@ def parts(parser, text):
         ("two dogs run on a run", {"dogs": "NOUN"}),
         ("a dog is running", {"is": "AUX", "running": "VERB"}),
         ("children play by the water", {"children": "NOUN", "play": "VERB", "water": "NOUN"}),
-        ("they water the play", {"water": "VERB", "play": "NOUN"}),
         ("a boy wants to park near the park", {"boy": "NOUN", "wants": "VERB"}),
         ("an orange cat beside a building", {"orange": "ADJ", "cat": "NOUN", "building": "NOUN"}),
         ("snowy mountains", {"snowy": "ADJ", "mountains": "NOUN"}),
@@ -30,6 +30,7 @@ def parts(parser, text):
         ),
         ("a zorbler in a t-shirt", {"zorbler": "NOUN", "t-shirt": "NOUN"}),
         ("a long-haired girl with 3 balls", {"long-haired": "ADJ", "3": "NUM", "balls": "NOUN"}),
+        ("boats on the lake", {"boats": "NOUN", "lake": "NOUN"}),
     ],
 )
 def test_parts_of_speech_follow_from_the_neighbours(parser, text, expected):
@@ -43,39 +44,53 @@ def test_the_same_word_is_a_verb_here_and_a_noun_there(parser):
 
 
 def test_a_capital_makes_a_name_unless_all_words_have_one(parser):
-    assert parts(parser, "a photo of Paris in spring")["Paris"] == "PROPN"
-    assert parts(parser, "Red Fish on White Sand")["Fish"] == "NOUN"
-    assert parts(parser, "Dog on a beach")["Dog"] == "NOUN"
-    assert parts(parser, "the Chinese flag")["Chinese"] == "ADJ"
+    assert parts(parser, "a photo of Paris in spring")["paris"] == "PROPN"
+    assert parts(parser, "Red Fish on White Sand")["fish"] == "NOUN"
+    assert parts(parser, "Dog on a beach")["dog"] == "NOUN"
+    assert parts(parser, "the Chinese flag")["chinese"] == "ADJ"
 
 
 def test_addresses_other_scripts_and_endless_words_are_no_nouns(parser):
     long = "a" * 60
-    found = parts(parser, f"www.dogs.com صورة собака {long}")
-    assert "NOUN" not in {found["صورة"], found["собака"], found[long], found["www.dogs.com"]}
+    found = parts(parser, f"www.dogs.com صورة собака {long} 🐶 !!! 2.5")
+    assert {found[word] for word in ("www.dogs.com", "صورة", "собака", long)} == {"X"}
+    assert (found["🐶"], found["!"], found["2.5"]) == ("X", "PUNCT", "NUM")
 
 
-def test_the_best_path_is_the_one_of_lowest_cost():
-    # "the flies fly": DT then NNS or VBZ, then VB or NN. All four paths, added up by hand from the table:
-    words = [(("DT", 0.0),), (("NNS", math.log(0.3)), ("VBZ", math.log(0.7))), (("VB", -0.5), ("NN", -0.5))]
-    costs = {
-        (a, b): COSTS["DT"][a] + COSTS[a][b] - dict(words[1])[a] - dict(words[2])[b]
-        for a in ("NNS", "VBZ")
-        for b in ("VB", "NN")
-    }
-    assert tuple(best_path(words)[1:]) == min(costs, key=costs.__getitem__) == ("NNS", "VB")
-    assert best_path([]) == []
+@pytest.mark.parametrize(
+    ("word", "part"),
+    [("12", "NUM"), ("1,000.5", "NUM"), ("$", "SYM"), ("...", "PUNCT"), ("http://x.y", "X"), ("a@b.c", "X")],
+)
+def test_what_is_no_word_has_one_part_of_speech(word, part):
+    assert beyond_words(word) == part
+    assert beyond_words("dog") is None
 
 
-def test_every_tag_has_a_row_and_a_column():
-    assert set(COSTS) == set(UPOS) | {"ST"}
-    assert all(set(row) == set(UPOS) for row in COSTS.values())
+TEXTS = ["a red fish", "", "two stars in the sky", "the dog leaps over a fence , in snow", "Fish"]
+
+
+def tags(docs):
+    return [[(token.pos_, token.lemma_) for token in doc] for doc in docs]
+
+
+def test_a_text_is_tagged_the_same_alone_and_among_others(parser):
+    pipe = parser.pipeline.pipe
+    together = tags(pipe(TEXTS))
+    assert together == [tags(pipe([text]))[0] for text in TEXTS]
+    assert together == tags(list(pipe(TEXTS[::-1]))[::-1])
+    assert together[0] == [("DET", "a"), ("ADJ", "red"), ("NOUN", "fish")]
+
+
+def test_it_forgets_words_when_there_are_many_and_goes_on(parser, monkeypatch):
+    tagger = parser.pipeline.get_pipe("ovseg_tagger")
+    before = tags(parser.pipeline.pipe(TEXTS))
+    monkeypatch.setattr("ovseg_core.text.network.MOST_WORDS", 3)
+    assert tags(parser.pipeline.pipe(TEXTS)) == before
+    assert tags(parser.pipeline.pipe(TEXTS)) == before
+    assert tagger.network.number < 50 < MOST_WORDS
 
 
 def test_torch_is_not_needed_to_tag():
-    import subprocess
-    import sys
-
     code = (
         "import sys; from ovseg_core.text.pipeline import load\n"
         "load('lexicon'); assert 'torch' not in sys.modules; import torch; torch.zeros(1)"

@@ -3,9 +3,10 @@ import pytest
 from ovseg_core.params import ParamError, build
 from ovseg_core.text.settings import CurateSettings, ExtractSettings, model_folder
 
-EXTRACT = {"model": "lexicon", "max_caption_chars": 1000}
+EXTRACT = {"model": "lexicon", "entities": "mined", "max_caption_chars": 1000}
 CURATE = {
     "filter": "noun_adj", "phrases": True, "min_documents": 10, "near_duplicates": 20, "leak_distance": 6,
+    "require_entity": False, "most_entities": None, "partners": 4,
 }  # fmt: skip
 
 
@@ -25,6 +26,13 @@ def test_a_folder_with_a_pipeline_is_a_model(tmp_path):
     assert model_folder(str(tmp_path)) is None
     (tmp_path / "meta.json").write_text("{}")
     assert model_folder(str(tmp_path)) == tmp_path
+
+
+def test_entities_that_are_no_set_and_no_file_are_refused(tmp_path):
+    with pytest.raises(ParamError, match=r"extract\.entities is 'none'.*mined, ovsegmentor, or a file"):
+        build({**EXTRACT, "entities": "none"}, "extract", ExtractSettings)
+    (tmp_path / "names").write_text("dog")
+    build({**EXTRACT, "entities": str(tmp_path / "names")}, "extract", ExtractSettings)
 
 
 @pytest.mark.parametrize("value", [0, -1, 1_000_001])

@@ -1,0 +1,131 @@
+"""Captions from a file of any usual form, row by row: what a reader cannot make sense of is an empty
+caption.
+"""
+
+import csv
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+
+import pyarrow as pa
+
+from ovseg_core import files, shards
+from ovseg_core.records import BadSample
+from ovseg_core.text import captions
+
+COLUMNS = (
+    "caption",
+    "text",
+    "alt_text",
+    "alt",
+    "title",
+    "raw_caption",
+)  # as headings, first one that is there
+ROWS = 2048  # that are handed on together
+FORMATS = {
+    **{".txt": "txt", ".csv": "csv", ".tsv": "tsv", ".parquet": "parquet"},
+    **{".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl"},
+}
+
+
+def read(path: str, column: str | None, counts: Counter[str]) -> Iterator[list[str]]:
+    """Lists of up to ROWS captions, one per row of the file, in its order.
+
+    Args:
+        path: .txt (a caption a line), .csv, .tsv, .jsonl, .parquet, or a folder of shards.
+        column: where the captions are; None looks for one of COLUMNS. A csv or tsv file without such a
+        heading
+            has none, and its captions are in the first column.
+        counts: `bad_row` is added to: rows without that column, and lines that are no JSON.
+
+    Raises:
+        ValueError: for a file that is not there or of another kind, or a table without the column.
+    """
+    if not files.exists(path):
+        raise ValueError(f"{path} is not there")
+    if Path(path).is_dir() or files.listing(path, ".tar"):
+        yield from _from_shards(path, counts)
+        return
+    suffix = Path(path).suffix.lower()
+    if suffix not in FORMATS:
+        raise ValueError(f"{path} has to be a folder of shards or end in {', '.join(FORMATS)}")
+    form = FORMATS[suffix]
+    if form == "parquet":
+        yield from _from_parquet(path, column)
+        return
+    with files.open_read(path) as handle:
+        lines = (line.decode("utf-8", "replace") for line in handle)
+        lines = (line.removeprefix("\ufeff") if i == 0 else line for i, line in enumerate(lines))
+        rows = {"txt": _from_lines, "csv": _from_table, "tsv": _from_table, "jsonl": _from_json}[form]
+        yield from _batched(rows(lines, column, counts, form))
+
+
+def _from_lines(lines: Iterator[str], column: str | None, counts: Counter[str], form: str) -> Iterator[str]:
+    return (line.rstrip("\r\n") for line in lines)
+
+
+def _from_table(lines: Iterator[str], column: str | None, counts: Counter[str], form: str) -> Iterator[str]:
+    csv.field_size_limit(sys.maxsize)
+    if form == "tsv":  # as CC3M and img2dataset write it: a quote is a quote
+        rows: Iterator[list[str]] = (line.rstrip("\r\n").split("\t") for line in lines)
+    else:
+        rows = csv.reader(lines)
+    first = next(rows, None)
+    if first is None:
+        return
+    heading = [name.strip().lower() for name in first]
+    wanted = (column.lower(),) if column else COLUMNS
+    place = next((heading.index(name) for name in wanted if name in heading), None)
+    if place is None and column:
+        raise ValueError(f"there is no column {column!r}; the file has {', '.join(first)}")
+    for row in chain([first] if place is None else [], rows):
+        counts["bad_row"] += len(row) <= (place or 0)
+        yield row[place or 0] if len(row) > (place or 0) else ""
+
+
+def _from_json(lines: Iterator[str], column: str | None, counts: Counter[str], form: str) -> Iterator[str]:
+    for line in lines:
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            row = None
+        names = (column,) if column else COLUMNS
+        found = next((row[name] for name in names if name in row), None) if isinstance(row, dict) else row
+        counts["bad_row"] += not isinstance(found, str)
+        yield found if isinstance(found, str) else ""
+
+
+def _from_parquet(path: str, column: str | None) -> Iterator[list[str]]:
+    with files.open_read(path) as handle:
+        reader = shards.open_parquet(handle)
+        names = reader.schema_arrow.names
+        found = next((name for name in ((column,) if column else COLUMNS) if name in names), None)
+        if found is None:
+            raise ValueError(
+                f"{path} has no column {column or ' or '.join(COLUMNS)}; it has {', '.join(names)}"
+            )
+        for batch in reader.iter_batches(ROWS, columns=[found]):
+            yield [text or "" for text in batch.column(0).cast(pa.string()).to_pylist()]
+
+
+def _from_shards(folder: str, counts: Counter[str]) -> Iterator[list[str]]:
+    for shard in shards.list_shards(folder):
+        try:
+            for _, texts, _ in captions.read(shard, sys.maxsize >> 33):
+                yield texts.to_pylist()
+        except BadSample as error:
+            counts[error.reason] += 1
+
+
+def _batched(texts: Iterator[str]) -> Iterator[list[str]]:
+    batch: list[str] = []
+    for text in texts:
+        batch.append(text)
+        if len(batch) == ROWS:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

@@ -1,0 +1,102 @@
+"""`ovseg parse`: a file of captions in, a table of their words out, row for row."""
+
+import json
+import logging
+import multiprocessing
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from tqdm import tqdm
+
+from ovseg_core import files
+from ovseg_core.text import caption_files
+from ovseg_core.text.extraction import COLUMNS, COUNTS, Words
+from ovseg_core.text.pipeline import CaptionParser
+from ovseg_core.text.settings import ExtractSettings
+
+logger = logging.getLogger(__name__)
+LONGEST = 10_000  # characters of a caption that the command reads
+SCHEMA = pa.schema([("caption", pa.string()), *((name, pa.list_(pa.string())) for name in COLUMNS)])
+Made = tuple[pa.Table, Counter[str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class How:
+    """What the words are to be."""
+
+    settings: ExtractSettings
+    forms: bool
+
+
+class Parser:
+    """Batches of captions to tables."""
+
+    def __init__(self, how: How) -> None:
+        self.words = Words(CaptionParser(how.settings.model, how.settings.entities, how.forms))
+        self.longest = how.settings.max_caption_chars
+
+    def __call__(self, texts: list[str]) -> Made:
+        """`caption` as it was read, without what UTF-8 cannot hold, and its words."""
+        counts = Counter(captions=len(texts), caption_cut=sum(len(text) > self.longest for text in texts))
+        texts = [text.encode("utf-8", "replace").decode() for text in texts]
+        columns = self.words.columns([text[: self.longest] for text in texts], counts)
+        return pa.table({"caption": texts, **columns}, schema=SCHEMA), counts
+
+
+def parse(source: str, output: str, how: How, column: str | None = None, workers: int = 1) -> Counter[str]:
+    """Write `output`, one row per row of `source` and in its order; returns what was counted.
+
+    Memory does not grow with the file: a few batches per worker are under way.
+    """
+    if workers < 1:
+        raise ValueError(f"--workers is {workers}; it has to be at least 1")
+    started = time.perf_counter()
+    counts: Counter[str] = Counter()
+    batches = caption_files.read(source, column, counts)
+    tables = map(Parser(how), batches) if workers == 1 else _spread(how, batches, workers)
+    with files.atomic(output) as handle, pq.ParquetWriter(handle, SCHEMA) as writer:
+        with tqdm(desc="parse", unit=" captions", unit_scale=True) as bar:
+            for table, counted in tables:
+                writer.write_table(table)
+                counts.update(counted)
+                bar.update(len(table))
+        writer.add_key_value_metadata({COUNTS.decode(): json.dumps(+counts, sort_keys=True)})
+    seconds = time.perf_counter() - started
+    number = counts["captions"]
+    reasons = [f"{count:,} {reason}" for reason, count in sorted((+counts).items()) if reason != "captions"]
+    told = "; ".join(
+        [f"{number:,} captions in {seconds:.1f} s, {number / seconds:,.0f}/s", ", ".join(reasons)]
+    )
+    logger.info("%s: %s", output, told.removesuffix("; "))
+    return +counts
+
+
+_parser: Callable[[list[str]], Made]
+
+
+def _start(how: How) -> None:
+    global _parser
+    _parser = Parser(how)
+
+
+def _call(texts: list[str]) -> Made:
+    return _parser(texts)
+
+
+def _spread(how: How, batches: Iterator[list[str]], workers: int) -> Iterator[Made]:
+    """The tables of all batches in their order, from processes that hold a parser each."""
+    context = multiprocessing.get_context("spawn")
+    waiting: deque[Future[Any]] = deque()
+    with ProcessPoolExecutor(workers, context, _start, (how,)) as pool:
+        for texts in batches:
+            waiting.append(pool.submit(_call, texts))
+            if len(waiting) > 2 * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
