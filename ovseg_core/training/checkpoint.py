@@ -91,7 +91,8 @@ def load_model(folder: Path | str, method: str | None = None) -> nn.Module:
     try:
         tensors, note = unpack(content)
     except CheckpointError as error:
-        if content.startswith((b"PK", b"\x80")):
+        # a safetensors file may begin so too, with the length of its header; the header itself is JSON
+        if content.startswith((b"PK", b"\x80")) and content[8:9] != b"{":
             raise CheckpointError(f"{path} is a pickle, which can run code and is never loaded") from error
         raise CheckpointError(f"{path}: {error}") from error
     _check_note(path, note, config)
