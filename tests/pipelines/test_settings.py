@@ -35,11 +35,10 @@ def test_the_default_resolves_with_a_runs_changes_in_place():
 def test_every_recipe_resolves(name, tmp_path):
     target = tmp_path / "params.yaml"
     target.write_text(Path("params.yaml").read_text())
-    changes = [recipe.load(name), {"web": {"folder": "photos"}}]  # which `photos` leaves to its user
-    assert recipe.apply(changes[:1], target), "a recipe that changes nothing"
-    recipe.apply(changes, target)
+    recipe.apply([{"web": {"folder": "photos"}}], target)  # which the recipe `photos` leaves to its user
+    assert recipe.apply([recipe.load(name)], target), "a recipe that changes nothing"
     settings.resolve(params.read(target))
-    assert not recipe.apply(changes, target), "applied again, it changes nothing more"
+    assert not recipe.apply([recipe.load(name)], target), "applied twice, it changes nothing more"
 
 
 @pytest.mark.parametrize(
