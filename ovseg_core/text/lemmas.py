@@ -29,12 +29,13 @@ class Lemmas:
         self.index = {part: frozenset(index[part]) for part in PARTS}
         self.exceptions, self.rules = lookups("lemma_exc"), lookups("lemma_rules")
         self.lemma = lru_cache(1 << 16)(self._lemma)
+        self.inflections = lru_cache(1 << 16)(self._inflections)
 
     def knows(self, word: str, part: str) -> bool:
         """Whether `word` is listed as a dictionary form of that part of speech."""
         return word in self.index[part]
 
-    def inflections(self, word: str, part: str) -> list[tuple[str, str]]:
+    def _inflections(self, word: str, part: str) -> list[tuple[str, str]]:
         """(listed word, ending taken off) for all that `word` can be an inflected form of, best first.
 
         The ending is "" for an irregular form. "riding" as a verb gives [("ride", "ing"), ("rid", "ing")].

@@ -5,8 +5,9 @@ company: a word that the treebank lacks is tagged as the words of its cluster ar
 says whether a word is mostly a name.
 """
 
+import gc
 import re
-from functools import cache
+from functools import cache, lru_cache
 from itertools import islice
 
 from ovseg_core.text.lemmas import Lemmas, lookups
@@ -25,6 +26,7 @@ class Lexicon:
 
     def __init__(self) -> None:
         self.lemmas = Lemmas()
+        self.listed = lru_cache(1 << 16)(self._listed)
         words = islice(lookups("lexeme_cluster").items(), FREQUENT_WORDS)
         self.clusters: dict[str, int] = {
             word: cluster for word, cluster in words if word.isalpha() and word.islower()
@@ -40,7 +42,7 @@ class Lexicon:
         }
         return {word: round(max(-CASING, min(CASING, value))) for word, value in odds.items()}
 
-    def listed(self, word: str) -> list[str]:
+    def _listed(self, word: str) -> list[str]:
         """The open-class tags that the word lists allow for a lower-case word, in the order of OPEN_TAGS."""
         knows, inflections = self.lemmas.knows, self.lemmas.inflections
         found = {tag for part, tag in (("noun", "NN"), ("verb", "VB"), ("adj", "JJ")) if knows(word, part)}
@@ -68,7 +70,10 @@ class Lexicon:
 @cache
 def shared() -> Lexicon:
     """The lexicon of this process: it takes a second to read."""
-    return Lexicon()
+    lexicon = Lexicon()
+    gc.collect()
+    gc.freeze()  # what stays for good, the garbage collector need not look through ever again
+    return lexicon
 
 
 def beyond_words(word: str) -> str | None:

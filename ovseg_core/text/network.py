@@ -8,9 +8,8 @@ x and x P_k depend on the word alone, so they are worked out once per distinct w
 sum of rows and one small product (the precomputation of Chen and Manning, EMNLP 2014).
 
 All numbers are whole and small enough for their sums to be exact, so a tag depends neither on the other
-texts of a batch nor on the order in which a machine adds up: x and h have 10 bits, P has 12, the other
-weights 8. Then x P stays below 2^28 and the sum over a window below 2^31, and h O below 2^24, which float32
-holds.
+texts of a batch nor on the order in which a machine adds up: x has 8 bits and P 10, h has 10 and O 8, so x P
+and h O stay below 2^24, which float32 holds; of x P 16 bits are kept.
 """
 
 import json
@@ -29,9 +28,10 @@ UPOS = (
 )
 WINDOW = 3  # words to either side
 WEIGHTS = Path(__file__).with_name("tagger.safetensors")
-AT_ONCE = 4096  # words whose hidden units are in memory together
-MOST_WORDS = 1 << 15  # distinct words that are remembered; at 128 hidden units each takes 3.5 KB
-LARGEST = 1023  # of x and h
+AT_ONCE = 1024  # words whose hidden units are in memory together
+MOST_WORDS = 1 << 15  # distinct words that are remembered; at 128 hidden units each takes 1.8 KB
+LARGEST = 1023  # of x, before it loses two bits, and of h
+MOST_SUM = 4000  # of x P, cut to HIDDEN_BITS: a window of them and the bias stay within 16 bits
 LIMITS = {"embedding": 127, "window": 2047, "out": 127}  # of the weights
 OUTLIERS = 1e-4  # share of the embeddings that may lie beyond their limit and are cut to it
 HIDDEN_BITS = 6  # of a hidden unit after the point
@@ -50,9 +50,13 @@ class Network:
     def __init__(self, tensors: Tensors) -> None:
         self.values: dict[str, list[str]] = json.loads(tensors["values"].tobytes())
         self.shift = int(tensors["shift"][0])
-        self.hidden_bias, self.out_bias = tensors["hidden_bias"], tensors["out_bias"]
+        self.hidden_bias = np.floor(tensors["hidden_bias"] * 2.0**-self.shift + 0.5).astype(np.int16)
+        self.out_bias = tensors["out_bias"]
         self.embedding, self.embedding_bias = tensors["embedding"], tensors["embedding_bias"]
-        self.window, self.out = tensors["window"].astype(np.float64), tensors["out"].astype(np.float32)
+        self.window, self.out = tensors["window"], tensors["out"].astype(np.float32)
+        # (D, places * H): float32 holds sums of 9-bit weights times 8-bit words.
+        flat = self.window.transpose(1, 0, 2).reshape(self.window.shape[1], -1)
+        self.all_places = np.floor(flat / 4 + 0.5).astype(np.float32)
         self.clear()
 
     @classmethod
@@ -68,7 +72,7 @@ class Network:
         """Forget all words; number 0 is what stands before and after a text."""
         places, _, width = self.window.shape
         self.number = 1
-        self.sums = np.zeros((places, 1024, width), np.int32)
+        self.sums = np.zeros((places, 1024, width), np.int16)
 
     @property
     def is_full(self) -> bool:
@@ -82,28 +86,25 @@ class Network:
             self.sums = np.concatenate([self.sums, np.zeros_like(self.sums)], axis=1)
         rows = np.array(features, np.int64).reshape(len(features), len(NAMES))
         words = self.embedding[rows].sum(1, dtype=np.int32) + self.embedding_bias
-        words = words.clip(0, LARGEST).astype(np.float64)
-        for place, matrix in enumerate(self.window):
-            self.sums[place, first : self.number] = words @ matrix
+        words = (words.clip(0, LARGEST) >> 2).astype(np.float32)
+        places, _, width = self.window.shape
+        sums = np.floor(words @ self.all_places * 2.0 ** (4 - self.shift) + 0.5).clip(-MOST_SUM, MOST_SUM)
+        self.sums[:, first : self.number] = sums.reshape(-1, places, width).swapaxes(0, 1)
         return range(first, self.number)
 
-    def tag(self, texts: Sequence[Sequence[int]]) -> np.ndarray:
-        """(N,) indices into UPOS of the N words of all texts, which are given by their numbers."""
-        gap = [0] * WINDOW
-        padded = [*gap]
-        for text in texts:
-            padded += text
-            padded += gap
-        numbers = np.array(padded, np.int64)
-        centres = np.flatnonzero(numbers)
-        parts = [self._tag(numbers, centres[i : i + AT_ONCE]) for i in range(0, len(centres), AT_ONCE)]
+    def tag(self, numbers: np.ndarray, lengths: Sequence[int]) -> np.ndarray:
+        """(N,) indices into UPOS of N words, given by their numbers, of texts that follow each other."""
+        gaps = np.repeat(np.arange(1, len(lengths) + 1), lengths) * WINDOW  # zeros stand around each text
+        centres = np.arange(len(numbers)) + gaps
+        padded = np.zeros(len(numbers) + WINDOW * (len(lengths) + 1), np.int64)
+        padded[centres] = numbers
+        parts = [self._tag(padded, centres[i : i + AT_ONCE]) for i in range(0, len(centres), AT_ONCE)]
         return np.concatenate(parts) if parts else np.zeros(0, np.int64)
 
     def _tag(self, numbers: np.ndarray, centres: np.ndarray) -> np.ndarray:
         hidden = np.repeat(self.hidden_bias[None], len(centres), axis=0)
         for place, sums in enumerate(self.sums):
             hidden += sums[numbers[centres + (place - WINDOW)]]
-        hidden >>= self.shift
         scores = hidden.clip(0, LARGEST).astype(np.float32) @ self.out
         return (scores + self.out_bias).argmax(1)
 

@@ -42,12 +42,13 @@ def parse(words: Sequence[Word], entities: Iterable[str] = (), forms: bool = Fal
     """Sort the words of one text into its columns, as lemmas or, with `forms`, as they are written."""
     if forms:
         words = [word._replace(lemma=word.text) for word in words]
-    found: dict[str, list[str]] = {"NOUN": [], "ADJ": [], "VERB": []}
+    # Keys of a dictionary: each once, in the order in which they came.
+    found: dict[str, dict[str, None]] = {"NOUN": {}, "ADJ": {}, "VERB": {}}
     for _, lemma, pos in words:
         if pos in found and is_word(lemma):
-            found[pos].append(lemma)
-    phrases = [phrase for chunk in chunks(words) for phrase in phrases_of(chunk)]
-    return Parsed(*map(_once, (*found.values(), phrases, entities)))
+            found[pos][lemma] = None
+    phrases = dict.fromkeys(phrase for chunk in chunks(words) for phrase in phrases_of(chunk))
+    return Parsed(*map(list, (*found.values(), phrases, dict.fromkeys(entities))))
 
 
 def join_hyphens(words: Sequence[Word], is_glued: Sequence[bool]) -> list[Word]:

@@ -9,6 +9,8 @@ import numpy as np
 from ovseg_core.text.features import describe
 from ovseg_core.text.lexicon import beyond_words, shared
 from ovseg_core.text.network import UPOS, Network
+from ovseg_core.text.phrases import Word
+from ovseg_core.text.tokens import WordReader
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -36,7 +38,8 @@ class Tagger:
         """Let go of all words that were met."""
         self.network.clear()
         self.numbers: dict[int, int] = {}  # spaCy's hash of a word as it is written -> number in the network
-        self.words = [""]  # by that number, lower-case
+        self.forms = [""]  # by that number
+        self.read: dict[int, Word] = {}  # by number and part of speech
         self.fixed = np.full(1024, -1)  # by that number: the only part of speech it can have, or -1
 
     def __call__(self, doc: "Doc") -> "Doc":
@@ -50,34 +53,55 @@ class Tagger:
             self._tag(docs)
             yield from docs
 
+    def words(self, docs: list["Doc"], reader: WordReader) -> Iterator[list[Word]]:
+        """What `reader` makes of the texts once they are tagged; the tags are not written into them."""
+        docs_with_words = [doc for doc in docs if len(doc)]
+        numbers, tags = self._tags(docs_with_words)
+        codes = iter((numbers * len(UPOS) + tags).tolist())
+        for doc in docs:
+            words = [self.read.get(code) or self._read(code, reader) for code in islice(codes, len(doc))]
+            yield reader.joined(doc, words)
+
+    def _read(self, code: int, reader: WordReader) -> Word:
+        number, tag = divmod(code, len(UPOS))
+        form, part = self.forms[number], UPOS[tag]
+        self.read[code] = reader.word(form, part, self.lemma(form.lower(), part))
+        return self.read[code]
+
     def _tag(self, docs: list["Doc"]) -> None:
         docs = [doc for doc in docs if len(doc)]
-        if not docs:
+        numbers, tags = self._tags(docs)
+        if not len(numbers):
             return
+        lemmas = self._lemmas(numbers, tags, docs[0].vocab.strings)
+        found = np.stack([self.symbols[tags], lemmas], axis=1)
+        start = 0
+        for doc in docs:
+            doc.from_array(self.pos_and_lemma, found[start : start + len(doc)])  # type: ignore[arg-type]
+            start += len(doc)
+
+    def _tags(self, docs: list["Doc"]) -> tuple[np.ndarray, np.ndarray]:
+        """(N,) numbers and (N,) indices into UPOS of the N words of texts that have one or more."""
         if self.network.is_full:
             self.forget()
-        strings = docs[0].vocab.strings
-        hashes = [doc.to_array(self.orth).tolist() for doc in docs]
-        self._learn({word for text in hashes for word in text if word not in self.numbers}, strings)
-        texts = [[self.numbers[word] for word in text] for text in hashes]
-        numbers = np.concatenate([np.array(text, np.int64) for text in texts])
-        tags = self.network.tag(texts)
+        if not docs:
+            return np.zeros(0, np.int64), np.zeros(0, np.int64)
+        hashes = np.concatenate([doc.to_array(self.orth) for doc in docs]).tolist()
+        self._learn(set(hashes).difference(self.numbers), docs[0].vocab.strings)
+        numbers = np.array([self.numbers[word] for word in hashes], np.int64)
+        tags = self.network.tag(numbers, [len(doc) for doc in docs])
         fixed = self.fixed[numbers]
-        tags = np.where(fixed >= 0, fixed, tags)
-        found = np.stack([self.symbols[tags], self._lemmas(numbers, tags, strings)], axis=1)
-        ends = np.cumsum([len(text) for text in texts])
-        for doc, rows in zip(docs, np.split(found, ends[:-1]), strict=True):
-            doc.from_array(self.pos_and_lemma, rows)  # type: ignore[arg-type]
+        return numbers, np.where(fixed >= 0, fixed, tags)
 
     def _learn(self, hashes: set[int], strings: "StringStore") -> None:
         ordered = sorted(hashes)
         words = [strings[word] for word in ordered]
         features = [self.network.index.of(describe(word, self.lexicon)) for word in words]
         self.numbers.update(zip(ordered, self.network.learn(features), strict=True))
-        self.words += [word.lower() for word in words]
-        while len(self.fixed) < len(self.words):
+        self.forms += words
+        while len(self.fixed) < len(self.forms):
             self.fixed = np.concatenate([self.fixed, np.full_like(self.fixed, -1)])
-        for word, number in zip(words, range(len(self.words) - len(words), len(self.words)), strict=True):
+        for word, number in zip(words, range(len(self.forms) - len(words), len(self.forms)), strict=True):
             if part := beyond_words(word):
                 self.fixed[number] = UPOS.index(part)
 
@@ -85,7 +109,8 @@ class Tagger:
         """(N,) uint64: spaCy's hashes of the lemmas of N words."""
         pairs, places = np.unique(numbers * len(UPOS) + tags, return_inverse=True)
         lemmas = [
-            self.lemma(self.words[pair // len(UPOS)], UPOS[pair % len(UPOS)]) for pair in pairs.tolist()
+            self.lemma(self.forms[pair // len(UPOS)].lower(), UPOS[pair % len(UPOS)])
+            for pair in pairs.tolist()
         ]
         return np.array([strings.add(lemma) for lemma in lemmas], np.uint64)[places]
 

@@ -28,32 +28,35 @@ class WordReader:
         self.strings, self.parts = strings, {number: name for number, name in NAMES.items() if name}
         self.lexicon = shared()
         self.attributes = [ORTH, POS, LEMMA]
-        self.hyphen = strings.add("-")
         self.known: dict[tuple[int, ...], Word] = {}
 
     def __call__(self, doc: "Doc") -> list[Word]:
-        if not len(doc):
-            return []
         if len(self.known) > MOST_WORDS:
             self.known.clear()
         known = self.known
-        keys = list(map(tuple, doc.to_array(self.attributes).tolist()))
-        words = [known.get(key) or self._read(key) for key in keys]
-        if words[0].pos == "PROPN" and self.lexicon.is_noun(words[0].text):
-            words[0] = self._noun(words[0].text)  # "Boat on the water"
-        if any(key[0] == self.hyphen for key in keys):
-            return join_hyphens(words, [not token.whitespace_ for token in doc])
-        return words
+        keys = map(tuple, doc.to_array(self.attributes).tolist() if len(doc) else [])
+        return self.joined(doc, [known.get(key) or self._read(key) for key in keys])
 
     def _read(self, key: tuple[int, ...]) -> Word:
-        form, pos, lemma = self.strings[key[0]], self.parts.get(key[1], "X"), self.strings[key[2]]
+        form, lemma = self.strings[key[0]], self.strings[key[2]].lower()
+        self.known[key] = self.word(form, self.parts.get(key[1], "X"), lemma)
+        return self.known[key]
+
+    def word(self, form: str, pos: str, lemma: str) -> Word:
+        """A token by itself, from its form as it is written."""
         text = form.lower()
-        pos = "ADV" if text in DAYS else pos
-        word = Word(text, lemma.lower() if pos in PARTS else text, pos)
         if pos == "PROPN" and form == text and (self.lexicon.is_noun(text) or self.lexicon.is_new(text)):
-            word = self._noun(text)
-        self.known[key] = word
-        return word
+            return self._noun(text)
+        pos = "ADV" if text in DAYS else pos
+        return Word(text, lemma if pos in PARTS else text, pos)
+
+    def joined(self, doc: "Doc", words: list[Word]) -> list[Word]:
+        """The words of a text, from its tokens by themselves."""
+        if words and words[0].pos == "PROPN" and self.lexicon.is_noun(words[0].text):
+            words[0] = self._noun(words[0].text)  # "Boat on the water"
+        if any(word.text == "-" for word in words):
+            return join_hyphens(words, [not token.whitespace_ for token in doc])
+        return words
 
     def _noun(self, text: str) -> Word:
         return Word(text, self.lexicon.lemmas.lemma(text, "noun"), "NOUN")

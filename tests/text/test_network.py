@@ -6,7 +6,7 @@ import pytest
 from ovseg_core.text import network
 from ovseg_core.text.features import NAMES, Index, describe, spelling, tables
 from ovseg_core.text.lexicon import Lexicon
-from ovseg_core.text.network import HIDDEN_BITS, LARGEST, UPOS, WINDOW, Network, save
+from ovseg_core.text.network import HIDDEN_BITS, LARGEST, MOST_SUM, UPOS, WINDOW, Network, save
 
 WORDS = ["a", "red", "fish", "swims"]
 WIDTH, HIDDEN = 3, 4
@@ -40,30 +40,30 @@ def test_tags_are_those_of_the_formula(made, lexicon):
     net, _ = made
     rows = [net.index.of(describe(word, lexicon)) for word in WORDS]
     numbers = list(net.learn(rows))
-    whole = {
-        name: getattr(net, name).astype(object) for name in ("embedding", "embedding_bias", "hidden_bias")
-    }
+    whole = {name: getattr(net, name).astype(object) for name in ("embedding", "embedding_bias")}
     words = []
     for row in rows:
         summed = sum(whole["embedding"][i] for i in row) + whole["embedding_bias"]
-        words.append([min(max(v, 0), LARGEST) for v in summed])
+        words.append([min(max(v, 0), LARGEST) >> 2 for v in summed])
     expected = []
     for t in range(len(words)):
-        hidden = [int(v) for v in whole["hidden_bias"]]
+        hidden = [int(v) for v in net.hidden_bias]
         for k in range(-WINDOW, WINDOW + 1):
             if 0 <= t + k < len(words):
                 for h in range(HIDDEN):
-                    hidden[h] += sum(
-                        words[t + k][d] * int(net.window[k + WINDOW, d, h]) for d in range(WIDTH)
-                    )
-        cut = [min(max(h >> net.shift, 0), LARGEST) for h in hidden]
+                    # weights without their last two bits, as the words; both to the nearest
+                    column = [(int(w) + 2) >> 2 for w in net.window[k + WINDOW, :, h]]
+                    dot = sum(x * w for x, w in zip(words[t + k], column, strict=True))
+                    hidden[h] += (dot + (1 << net.shift - 5)) >> net.shift - 4
+        cut = [min(max(h, 0), LARGEST) for h in hidden]
         scores = [
             sum(cut[h] * int(net.out[h, tag]) for h in range(HIDDEN)) + int(net.out_bias[tag])
             for tag in range(len(UPOS))
         ]
         expected.append(int(np.argmax(scores)))
-    assert net.tag([numbers]).tolist() == expected
-    assert net.tag([numbers, [], numbers]).tolist() == expected * 2  # texts do not see each other
+    assert net.tag(np.array(numbers), [4]).tolist() == expected
+    assert net.tag(np.array(numbers * 2), [4, 4]).tolist() == expected * 2  # texts do not see each other
+    assert net.tag(np.array([], int), []).tolist() == []
 
 
 def test_whole_numbers_stand_for_the_weights(made):
@@ -88,7 +88,8 @@ def test_the_same_weights_have_the_same_bytes(made, tmp_path):
 def test_sums_stay_exact_with_the_weights_of_the_package():
     net = Network.read()
     width, hidden = net.window.shape[1:]
-    assert width * LARGEST * np.abs(net.window).max() * len(net.window) < 2**31
+    assert width * (LARGEST >> 2) * np.abs(net.all_places).max() < 2**24
+    assert MOST_SUM * len(net.window) + np.abs(net.hidden_bias).max() < 2**15
     assert hidden * LARGEST * np.abs(net.out).max() + np.abs(net.out_bias).max() < 2**24
     assert network.WEIGHTS.stat().st_size < 5_000_000
 

@@ -2,6 +2,7 @@
 
 import random
 
+import numpy as np
 import pytest
 
 from ovseg_core.text import tagger_data, tagger_training
@@ -118,5 +119,5 @@ def test_the_same_treebank_and_seed_give_the_same_bytes_and_a_tagger_that_learnt
     net, lexicon = Network.read(tmp_path / "one"), Lexicon()
     words = [token.form for token in sentences[0]]
     rows = [net.index.of(describe(word, lexicon)) for word in words]
-    found = [UPOS[tag] for tag in net.tag([list(net.learn(rows))])]
+    found = [UPOS[tag] for tag in net.tag(np.array(net.learn(rows)), [len(rows)])]
     assert found == [token.upos for token in sentences[0]]
