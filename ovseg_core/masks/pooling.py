@@ -15,7 +15,8 @@ def pool(features: Tensor, masks: Tensor) -> Tensor:
     """
     weights = masks.flatten(2)
     weights = weights / weights.sum(-1, keepdim=True).clamp(min=1e-6)
-    return weights @ features.flatten(2).transpose(1, 2)
+    # in this order no transposed copy of the features is made
+    return (features.flatten(2) @ weights.transpose(1, 2)).transpose(1, 2)
 
 
 def match_size(masks: Tensor, like: Tensor) -> Tensor:

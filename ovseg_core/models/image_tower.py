@@ -68,11 +68,15 @@ class ImageTower(nn.Module):
         """Backbone maps, fresh or cached -> F, (B, D, h, w) at the stride of the first level."""
         if self.fpn is None:
             return last_map(maps)
-        # cached maps are stored in half precision; outside autocast the pyramid wants its own type
-        dtype = next(self.fpn.parameters()).dtype
-        return self.fpn([level.to(dtype) for level in maps])
+        return self.fpn([computable(level) for level in maps])
 
 
 def last_map(maps: Sequence[Tensor]) -> Tensor:
-    """The coarsest map, (B, C, h, w), in single precision unless autocast says otherwise: caches are half."""
-    return maps[-1].float()
+    """The coarsest map, (B, C, h, w), as `computable`."""
+    return computable(maps[-1])
+
+
+def computable(level: Tensor) -> Tensor:
+    """A map in the type that autocast computes in, or single precision: cached ones come as float16."""
+    kind = level.device.type
+    return level.to(torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else torch.float32)
