@@ -46,7 +46,8 @@ def predict(args: argparse.Namespace) -> None:
     """Segment images by the names given."""
     from pipelines.predict import predict as run
 
-    run(args.model, args.input, args.vocab, args.output)
+    reading = {"background": args.background, "prompts": args.prompts, "centring": args.centring}
+    run(args.model, args.input, args.vocab, args.output, **reading)
 
 
 def parse(args: argparse.Namespace) -> None:
@@ -100,6 +101,9 @@ def parser() -> argparse.ArgumentParser:
         "--vocab", nargs="+", required=True, help='names; synonyms by comma, as "grass, lawn"; or a file'
     )
     sub.add_argument("--output", type=Path, required=True, help="folder for overlays, class maps and masks")
+    sub.add_argument("--background", nargs="+", default=[], help="further names; what they win is background")
+    sub.add_argument("--prompts", default="single", help="as evaluate.prompts")
+    sub.add_argument("--centring", type=float, default=0.0, help="as evaluate.centring")
     sub = command(parse)
     sub.add_argument(
         "captions", help="txt (a caption a line), csv, tsv, jsonl, parquet, or a folder of shards"
