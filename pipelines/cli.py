@@ -60,6 +60,15 @@ def parse(args: argparse.Namespace) -> None:
     run(args.captions, args.output, How(settings=settings, forms=args.forms), args.column, args.workers)
 
 
+def categories(args: argparse.Namespace) -> None:
+    """Make a set of things and stuff: by name, from names, a benchmark or the corpus's own nouns."""
+    from ovseg_core.text import categories as sets
+
+    made = sets.union([sets.build(source, args.most) for source in args.source])
+    args.output.write_text(sets.to_json(made), encoding="utf-8")
+    print(f"{args.output}: {len(made['names'])} categories, {made['kinds'].count('thing')} of them things")
+
+
 def train_tagger(args: argparse.Namespace) -> None:
     """Train the tagger that comes with the package from a treebank in CoNLL-U."""
     from ovseg_core.text.tagger_training import read_training_part, train
@@ -116,6 +125,15 @@ def parser() -> argparse.ArgumentParser:
     words.add_argument("--lemmas", dest="forms", action="store_false", help="dictionary forms (the default)")
     words.add_argument("--forms", action="store_true", help="words as they are written, in small letters")
     sub.add_argument("--workers", type=int, default=1, help="processes")
+    sub = command(categories)
+    sub.add_argument(
+        "source",
+        nargs="+",
+        help="coco-panoptic-133, coco-stuff-171, a text file with a name a line, a benchmark.json, or "
+        "data/corpus/nouns.parquet; of several, a later one adds what the earlier ones lack",
+    )
+    sub.add_argument("--output", type=Path, required=True, help="a JSON file")
+    sub.add_argument("--most", type=int, default=300, help="entities that are taken of a corpus")
     sub = command(train_tagger)
     sub.add_argument(
         "treebank", type=Path, help="a folder of Universal Dependencies: its *train.conllu is read"
