@@ -1,8 +1,8 @@
 """Category sets of things and stuff that DenseVLM compares regions with: from names, a benchmark, the corpus.
 
 A set is JSON with `name`, `names` ("sofa, couch": synonyms by comma) and `kinds` ("thing" or "stuff"), the
-keys that a `benchmark.json` has too. Where a source does not say what a name is, it is stuff when one of its names
-ends in a word of STUFF, and a thing otherwise: "brick wall" is stuff, "wall clock" is a thing.
+keys that a `benchmark.json` has too. Where a source does not say what a name is, it is stuff when one of its
+names ends in a word of STUFF, and a thing otherwise: "brick wall" is stuff, "wall clock" is a thing.
 """
 
 import json
@@ -56,8 +56,9 @@ NAMED = {"coco-panoptic-133": (COCO_THINGS, PANOPTIC_STUFF), "coco-stuff-171": (
 # Further words for what fills an image without a shape of its own.
 _MORE_STUFF = """
 asphalt, bark, bay, beach, brick, canal, cliff, cloud, coast, concrete, countryside, crowd, desert, earth,
-fabric, field, fire, foliage, forest, garden, ice, jungle, lake, land, lawn, marble, meadow, mist, ocean, path,
-pond, pool, rain, runway, shore, sidewalk, smoke, soil, street, swamp, trail, valley, waterfall, wave, woods, yard
+fabric, field, fire, foliage, forest, garden, ice, jungle, lake, land, lawn, marble, meadow, mist, ocean,
+path, pond, pool, rain, runway, shore, sidewalk, smoke, soil, street, swamp, trail, valley, waterfall,
+wave, woods, yard
 """
 NO_STUFF = {"wall panel", "window blind"}  # their last words alone are things
 STUFF = {name.split()[-1] for name in COCO_STUFF if name not in NO_STUFF} | set(_names(_MORE_STUFF))
