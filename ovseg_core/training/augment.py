@@ -37,6 +37,8 @@ class View:
 
     def masks(self, masks: np.ndarray, stride: int) -> np.ndarray:
         """(M, H, W) bool or integer -> (M, S/stride, S/stride): the value at the centre of each cell."""
+        if not len(masks):  # of whatever height: a teacher may find nothing in an image
+            return np.zeros((0, self.side // stride, self.side // stride), masks.dtype)
         centres = slice(stride // 2, None, stride)
         rows = ((self.rows[centres] + 0.5) * (masks.shape[1] / self.height)).astype(int)
         columns = ((self.columns[centres] + 0.5) * (masks.shape[2] / self.width)).astype(int)

@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 from training_sections import data_settings
 
+from ovseg_core.masks.nms import select
+from ovseg_core.records import MaskSet
 from ovseg_core.training.augment import View, _reflect, draw_view, whole_view
 
 
@@ -19,6 +21,12 @@ def test_a_mask_is_read_at_the_centre_of_each_cell():
     mask[0, 5, 1] = True  # lies in cell (1, 0), but not at its centre (6, 2)
     view = View(height=8, width=8, top=0, left=0, side=8, flipped=False)
     assert view.masks(mask, 4)[0].tolist() == [[False, True], [False, False]]
+
+
+def test_an_image_without_masks_has_a_view_without_masks():
+    view = View(height=8, width=8, top=0, left=0, side=8, flipped=False)
+    nothing = select(MaskSet(masks=[], scores=np.zeros(0, np.float32)), 0.5, 0.7, 4)
+    assert view.masks(nothing, 4).shape == (0, 2, 2)
 
 
 def test_crop_flip_and_reflection_by_hand():
