@@ -1,9 +1,9 @@
-"""`ovseg parse` on many captions: captions per second with one and two workers, and the memory of each
-process.
+"""`ovseg parse` on many captions: captions per second with one and two workers, and memory.
 
 Usage: `python -m benchmarks.parse FILE [--captions 1000000]`. Captions are made of halves of those of FILE,
-so that there are as many distinct ones as asked for. Wall-clock seconds, start of the processes included;
-memory is the resident peak of the largest process.
+so that there are as many distinct ones as asked for. Wall-clock seconds, start of the processes included, say
+something on an idle machine only; CPU seconds are those of all processes together, and memory is the resident
+peak of the largest one.
 """
 
 import argparse
@@ -41,6 +41,12 @@ def measure(captions: Path, output: Path, workers: int) -> float:
     return time.perf_counter() - started
 
 
+def cpu_seconds() -> float:
+    """Of all processes that this one started and that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path)
@@ -51,11 +57,13 @@ def main() -> None:
         write_captions(captions, args.file, args.captions)
         seconds = {}
         for workers in WORKERS:
+            before = cpu_seconds()
             seconds[workers] = measure(captions, Path(folder) / f"{workers}.parquet", workers)
             peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
             print(
                 f"{workers} workers: {args.captions:,} captions in {seconds[workers]:.1f} s, "
-                f"{args.captions / seconds[workers]:,.0f}/s; largest process so far {peak:.0f} MB"
+                f"{args.captions / seconds[workers]:,.0f}/s, {cpu_seconds() - before:.1f} CPU seconds; "
+                f"largest process so far {peak:.0f} MB"
             )
         print(f"two workers are {seconds[1] / seconds[2]:.2f} times as fast as one")
 

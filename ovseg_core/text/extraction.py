@@ -27,7 +27,7 @@ COUNTS = b"ovseg.counts"  # metadata of a text table: JSON of what was read and 
 # Modules that shape a table.
 CODE = (
     *("captions", "entity_sets", "extraction", "features", "lemmas", "lexicon", "network", "phrases"),
-    *("pipeline", "tagger", "visible", "words"),
+    *("pipeline", "tagger", "tokens", "visible", "words"),
 )
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 from ovseg_core import files, shards
 from ovseg_core.params import ParamError, build
 from ovseg_core.records import BadSample
-from ovseg_core.reporting import classes, effort, funnel, gallery, pictures, scenes, training
+from ovseg_core.reporting import classes, effort, funnel, gallery, parses, pictures, scenes, training
 from ovseg_core.reporting.figures import MASKS
 from ovseg_core.reporting.scores import Scores
 from ovseg_core.reporting.settings import ReportSettings
@@ -117,6 +117,23 @@ def test_found_leaks_are_listed(project):
     table = funnel.section(Sources(str(project)), SETTINGS).blocks[-1]
     assert [cell.text for cell in table.rows[0]] == ["toy-test", "7", "000000003", "1"]
     assert "1 benchmark images were found" in table.caption
+
+
+def test_captions_are_shown_with_their_words_and_entities(project):
+    block = parses.section(Sources(str(project)), SETTINGS)
+    assert len(block.strips) == 6  # all of the only shard
+    first = block.strips[0].caption
+    assert ("red", "adjective") in first
+    assert ("fish", "noun") in first
+    assert "".join(text for text, _ in first).startswith("A <script>")
+    (project / "data/text/00000.parquet").unlink()
+    assert parses.section(Sources(str(project)), SETTINGS).tone == "missing"
+
+
+def test_nouns_are_shown_with_the_rule_that_left_them_out(project):
+    blocks = funnel.section(Sources(str(project)), SETTINGS).blocks
+    [figure] = [block for block in blocks if block.kind == "figure" and "rule" in block.caption]
+    assert "3 time" in figure.svg
 
 
 def test_drops_after_the_download_are_listed_by_step(whole_project):

@@ -7,6 +7,7 @@ import pytest
 
 from ovseg_core import shards
 from ovseg_core.text.categories import COCO_STUFF, COCO_THINGS, PANOPTIC_STUFF, build, kind_of, union
+from pipelines.cli import main
 
 
 def test_the_sets_of_coco_have_as_many_names_as_published():
@@ -57,6 +58,23 @@ def test_a_union_leaves_out_what_is_there_under_any_name():
         "names": ["sofa, couch", "sky", "lamp"],
         "kinds": ["thing", "stuff", "thing"],
     }
+
+
+def test_from_the_command_line_two_sources_make_one_set(tmp_path, capsys):
+    (tmp_path / "mine.txt").write_text("sofa, couch\nharp\n")
+    main(
+        [
+            "categories",
+            "coco-panoptic-133",
+            str(tmp_path / "mine.txt"),
+            "--output",
+            str(tmp_path / "set.json"),
+        ]
+    )
+    made = json.loads((tmp_path / "set.json").read_text())
+    assert made["names"][-1] == "harp"
+    assert len(made["names"]) == 134
+    assert "134 categories, 81 of them things" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
