@@ -7,6 +7,7 @@ import pytest
 
 from ovseg_core.text.lexicon import beyond_words
 from ovseg_core.text.network import MOST_WORDS
+from ovseg_core.text.phrases import Word
 
 
 def parts(parser, text):
@@ -48,6 +49,20 @@ def test_a_capital_makes_a_name_unless_all_words_have_one(parser):
     assert parts(parser, "Red Fish on White Sand")["fish"] == "NOUN"
     assert parts(parser, "Dog on a beach")["dog"] == "NOUN"
     assert parts(parser, "the Chinese flag")["chinese"] == "ADJ"
+
+
+def test_a_name_that_is_a_word_is_the_word_where_spelling_says_nothing(parser):
+    text = parser.pipeline("Boats on Lake Tahoe")
+
+    def first(*words):
+        return parser.words.joined(text, [Word(word, word, "PROPN") for word in words])[0]
+
+    assert first("boats", "tahoe") == Word("boats", "boat", "NOUN")
+    assert first("tahoe", "boats").pos == "PROPN"
+    assert parser.words.word("lake", "PROPN", "lake").pos == "NOUN"
+    assert parser.words.word("Lake", "PROPN", "lake").pos == "PROPN"
+    assert parser.words.word("paris", "PROPN", "paris").pos == "PROPN"  # mostly written large
+    assert parser.words.word("yesterday", "NOUN", "yesterday").pos == "ADV"
 
 
 def test_addresses_other_scripts_and_endless_words_are_no_nouns(parser):
