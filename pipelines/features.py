@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ovseg_core import files, shards
-from ovseg_core.models.settings import ImageSettings
+from ovseg_core.models.settings import COMPONENTS_FILE, ImageSettings
 from ovseg_core.params import build, check
 from ovseg_core.records import BadSample
 from ovseg_core.run_log import RunLog
@@ -19,6 +19,7 @@ from ovseg_core.training.identity import code_fingerprint
 from ovseg_core.training.settings import FeatureSettings
 from pipelines import cluster, shard_map
 from pipelines.cluster import ClusterSettings
+from pipelines.components import find_components, fingerprint
 from pipelines.shard_map import ActorResources
 
 ABOUT = "features.json"  # what was cached: trainings compare it with their own model
@@ -31,6 +32,7 @@ class FeatureJob:
     image: dict[str, Any]  # section model.image
     out: str
     stamps: dict[str, str]  # shard -> fingerprint of what its maps are made from
+    components: str | None  # file of the principal components
     settings: FeatureSettings
 
 
@@ -48,7 +50,8 @@ def cache_features(
     """
     check_backbone(settings, image)
     about: dict[str, Any] = {"backbone": settings.backbone}
-    job = FeatureJob(dict(image), files.absolute(out), {}, settings)
+    components = files.join(files.absolute(out), COMPONENTS_FILE) if image["components"] else None
+    job = FeatureJob(dict(image), files.absolute(out), {}, components, settings)
     if settings.backbone is not None:
         about |= {"image": dict(image), "size": settings.size, "precision": settings.precision}
         about |= {
@@ -57,9 +60,12 @@ def cache_features(
         job.stamps.update(stamps_of(about, settings, folders))
     files.sweep(out)
     for path in files.listing(out, ".safetensors"):
-        if shards.name_of(path) not in map(shards.name_of, job.stamps):
+        if path != components and shards.name_of(path) not in map(shards.name_of, job.stamps):
             files.remove(path)
     missing = [shard for shard, stamp in job.stamps.items() if stamp_of(map_path(job, shard)) != stamp]
+    stale = components is not None and stamp_of(components) != fingerprint(job)
+    if stale:  # all maps hang on them
+        missing = list(job.stamps)
     reports: list[dict[str, int]] = []
     if missing:
         resources = ActorResources(
@@ -67,6 +73,8 @@ def cache_features(
         )
         with cluster.connect(ray):
             log.work_starts()
+            if stale:
+                find_components(job, missing, resources)
             reports = shard_map.map_shards(lambda: FeatureMaker(job), missing, resources, "features")
     files.write_json(files.join(out, ABOUT), about)
     log.unit = "images"
@@ -79,6 +87,8 @@ def cache_features(
 def check_backbone(settings: FeatureSettings, image: Mapping[str, Any]) -> None:
     """Only maps of a backbone that is the same in every run can be cached."""
     if settings.backbone is None:
+        components = image["components"]
+        check(not components, "model.image.components", components, "null where features.backbone is null")
         return
     tower = build(image, "model.image", ImageSettings)
     check(
@@ -133,6 +143,7 @@ class FeatureMaker:
         import torch
 
         from ovseg_core.models.image_tower import ImageTower
+        from ovseg_core.training.checkpoint import load_components
         from ovseg_core.training.loop import resolve_precision
 
         torch.set_num_threads(max(1, int(job.settings.num_cpus)))
@@ -140,6 +151,8 @@ class FeatureMaker:
         self.device = "cuda" if job.settings.num_gpus else "cpu"
         self.half = resolve_precision(job.settings.precision, self.device) == "bf16"
         tower = ImageTower(build(job.image, "model.image", ImageSettings))
+        if job.components:
+            load_components(tower, job.components)
         self.tower = tower.to(self.device).to(memory_format=torch.channels_last).eval()
 
     def __call__(self, shard: str) -> dict[str, int]:

@@ -59,6 +59,7 @@ def tiny_model(**image: object) -> dict:
             "frozen_norm": False,
             "normalize": "half",
             "levels": [2, 3],
+            "components": None,
             "final_map": False,
             "output_stride": 32,
             "options": {},

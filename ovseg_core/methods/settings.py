@@ -14,7 +14,7 @@ class OpenSegSettings:
     num_regions: int  # N queries (128 in the paper), or clusters; a grid has the largest square below it
     layers: int  # T rounds of cross-attention
     positions: int  # side of the map that position embeddings are learnt for
-    head: Literal["conv", "mlp"]  # F_z from convolutions, or the backbone's last map, pooled and then mapped
+    head: Literal["conv", "mlp", "none"]  # F_z from convolutions; or the last map, pooled: mapped, or as is
     alpha: float  # weight of L_S, Eq. 5; 0 leaves masks to the grounding loss (Table 8)
     kp: float  # probability to keep a word of a caption (App. H)
     sync: bool  # contrast over the batch of all workers (App. F)
@@ -57,7 +57,7 @@ class MaskModelSettings:
 class ClipDenseSettings:
     """Section `methods.clip_dense`: contrast of whole images and captions, read per location."""
 
-    head: Literal["conv", "mlp"]  # F_z from convolutions, or the backbone's last map, pooled and then mapped
+    head: Literal["conv", "mlp", "none"]  # F_z from convolutions; or the last map, pooled: mapped, or as is
     text: Literal["caption", "words"]  # the caption as it stands, or its curated words in a row
     sync: bool
     mask_negatives: bool  # an image that has all curated words of a caption is no negative of it

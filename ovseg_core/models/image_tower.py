@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ovseg_core.models.backbones import build_backbone
+from ovseg_core.models.components import Components
 from ovseg_core.models.fpn import FPN
 from ovseg_core.models.settings import ImageSettings
 
@@ -29,6 +30,10 @@ class ImageTower(nn.Module):
         self.settings = settings
         self.backbone, channels = build_backbone(settings)
         self.backbone.requires_grad_(not settings.frozen)
+        self.components = None
+        if settings.components:
+            self.components = Components(channels[-1], settings.components)
+            channels = [*channels[:-1], settings.components]
         self.fpn = FPN(channels, settings.width) if pyramid else None
         self.last_width = channels[-1]
         self.width = settings.width if pyramid else self.last_width
@@ -51,7 +56,8 @@ class ImageTower(nn.Module):
     def maps(self, images: Tensor) -> list[Tensor]:
         """(B, 3, H, W) images in [0, 1] -> backbone maps, finest first."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.settings.frozen):
-            return list(self.backbone(self.normalised(images)))
+            maps = list(self.backbone(self.normalised(images)))
+        return maps if self.components is None else [*maps[:-1], self.components(maps[-1])]
 
     def normalised(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) images in [0, 1] -> what the backbone was made for."""

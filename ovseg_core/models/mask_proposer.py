@@ -11,6 +11,7 @@ from ovseg_core.masks.pooling import match_size, pool
 from ovseg_core.models.cross_attention import MaskQueries
 from ovseg_core.models.fpn import Head
 from ovseg_core.models.image_tower import ImageTower, last_map
+from ovseg_core.params import ParamError
 
 
 class MaskProposer(nn.Module):
@@ -30,16 +31,21 @@ class SemanticHead(nn.Module):
     """Features to the joint space of regions and words.
 
     `conv` is the paper's head on F: F_z from convolutions, then pooling. `mlp` pools the backbone's last map
-    and maps one vector per region: much cheaper, and the better one over a frozen backbone.
+    and maps one vector per region: much cheaper, and the better one over a frozen backbone. `none` takes the
+    last map, pooled, as the joint space: right for principal components, and its width has to be embed_dim.
     """
 
     def __init__(self, kind: str, tower: ImageTower, embed_dim: int) -> None:
         super().__init__()
-        self.pools_first = kind == "mlp"
-        width = tower.last_width if self.pools_first else tower.width
-        self.head = (
-            mlp(width, 2 * embed_dim, embed_dim) if self.pools_first else Head(width, width, embed_dim)
-        )
+        self.pools_first = kind != "conv"
+        if kind == "none" and tower.last_width != embed_dim:
+            raise ParamError(
+                f"model.embed_dim is {embed_dim}; where the head is none it has to be {tower.last_width}"
+            )
+        self.head: nn.Module = nn.Identity()
+        if kind != "none":
+            one, width = tower.last_width, tower.width
+            self.head = mlp(one, 2 * embed_dim, embed_dim) if kind == "mlp" else Head(width, width, embed_dim)
 
     def source(self, maps: Sequence[Tensor], features: Tensor) -> Tensor:
         """Of the backbone's maps and F, what this head reads."""

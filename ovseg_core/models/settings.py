@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from ovseg_core.params import check
 
+COMPONENTS_FILE = "components.safetensors"  # in the folder of the `features` stage
 CONV, TIMM, SMALL, OPEN_CLIP = "conv", "timm:", "small", "open_clip:"
 
 
@@ -24,6 +25,7 @@ class ImageSettings:
     levels: list[
         int
     ]  # pyramid levels P_l in use, at stride 2^l unless output_stride is lower; the first sets the map
+    components: int | None  # the last map in its leading principal components (`features` finds them)
     final_map: bool  # the last level is the map that the classifier would pool, behind all layers (timm only)
     output_stride: int  # coarsest stride of the backbone: 32, or 16 or 8 by dilation (timm backbones only)
     options: dict[str, Any]  # further arguments of timm.create_model, such as pad_type
@@ -41,6 +43,12 @@ class ImageSettings:
         )
         check(not is_conv or not self.options, "model.image.options", self.options, "{} for `conv`")
         check(not (is_conv and self.final_map), "model.image.final_map", self.final_map, "false for `conv`")
+        check(
+            self.components is None or (self.components > 0 and self.frozen),
+            "model.image.components",
+            self.components,
+            "null, or a number where model.image.frozen is true",
+        )
         strides = (32,) if is_conv else (8, 16, 32)
         check(
             self.output_stride in strides,

@@ -16,6 +16,7 @@ from ovseg_core.models.weights import load_weights
 from ovseg_core.params import ParamError
 
 HEADS = 4
+START = 0.01  # deviation of the embeddings of a tower without layers
 
 
 class SmallText(nn.Module):
@@ -39,10 +40,20 @@ class SmallText(nn.Module):
         )
         self.layers = nn.TransformerEncoder(layer, settings.layers, enable_nested_tensor=False)
         self.project = nn.Linear(width, embed_dim)
+        if not settings.layers:
+            self._start_small()
         # 16 bytes that tell one vocabulary from another, kept with the weights
         mark = torch.tensor(list(bytes.fromhex(self.tokenizer.fingerprint)), dtype=torch.uint8)
         self.register_buffer("vocabulary", mark)
         self.register_load_state_dict_pre_hook(self._refuse_other_vocabulary)
+
+    def _start_small(self) -> None:
+        """Without layers, words start near nothing: their first gradients, towards what their images show,
+        decide where they point. A rare word would else keep much of a random start."""
+        with torch.no_grad():
+            self.embedding.weight.mul_(START)
+        nn.init.orthogonal_(self.project.weight)
+        nn.init.zeros_(self.project.bias)
 
     def forward(self, texts: list[str]) -> Tensor:
         """T texts -> (T, D). No texts give (0, D) that still hangs on the weights, as DDP wants."""

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ovseg_core import files
 from ovseg_core.methods.registry import METHODS, build
+from ovseg_core.params import ParamError
 
 FORMAT = 1
 CONFIG_KEYS = {"format", "method", "settings", "model", "words"}
@@ -69,6 +70,23 @@ def save_model(folder: str, tensors: Mapping[str, Tensor], config: Mapping[str, 
     """Write `model.safetensors` and `config.json`; the weights carry what they belong to."""
     files.write_bytes(files.join(folder, "model.safetensors"), pack(tensors, _note(config)))
     files.write_json(files.join(folder, "config.json"), {"format": FORMAT, **config})
+
+
+def load_components(tower: nn.Module, path: str) -> None:
+    """Give an image tower with `model.image.components` those that the `features` stage found.
+
+    Raises:
+        ParamError: when that stage found none.
+    """
+    components = getattr(tower, "components", None)
+    if components is None:
+        return
+    if not files.exists(path):
+        raise ParamError(
+            f"model.image.components is {components.basis.shape[1]}, but {path} is missing: the stage "
+            "`features` finds them where features.backbone is set and model.image is the same"
+        )
+    components.load(unpack(files.read_bytes(path))[0])
 
 
 def load_model(folder: Path | str, method: str | None = None) -> nn.Module:

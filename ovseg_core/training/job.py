@@ -9,6 +9,7 @@ from torch import nn
 
 from ovseg_core import files, params
 from ovseg_core.methods.registry import build
+from ovseg_core.models.settings import COMPONENTS_FILE
 from ovseg_core.training import checkpoint
 from ovseg_core.training.corpus import DataFolders, Stream, read_label_names, read_streams, read_words
 from ovseg_core.training.identity import Job
@@ -41,6 +42,8 @@ def run_job(job: Job, worker: Worker) -> None:
     words = read_words(DataFolders(job.data), data)
     torch.manual_seed(job.seed)
     model = build(job.run["method"], job.run["settings"], job.run["model"], words)
+    path = files.join(DataFolders(job.data)["features"], COMPONENTS_FILE)
+    checkpoint.load_components(getattr(model, "image", model), path)
     loader = make_loader(job, model, settings, data, worker)
     trainer = Trainer(model, settings, job.seed, worker)
     if trainer.resume(job.state):

@@ -14,6 +14,7 @@ MODEL = {
         "frozen_norm": False,
         "normalize": "half",
         "levels": [2, 3],
+        "components": None,
         "final_map": False,
         "output_stride": 32,
         "options": {},

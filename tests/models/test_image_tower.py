@@ -16,6 +16,7 @@ CONV = {
     "frozen_norm": False,
     "normalize": "half",
     "levels": [2, 3, 4, 5],
+    "components": None,
     "final_map": False,
     "output_stride": 32,
     "options": {},

@@ -50,6 +50,13 @@ def test_the_order_of_words_counts_when_there_are_layers():
     torch.testing.assert_close(bag[0], bag[1])
 
 
+def test_without_layers_words_start_near_nothing_and_in_different_directions():
+    built = tower(layers=0, embed_dim=16)
+    assert built.embedding.weight.std() < 0.02
+    texts = built(["fish", "t-shirt"])
+    torch.testing.assert_close(texts.norm(dim=-1), built.embedding.weight[[2, 4]].norm(dim=-1))  # rotated
+
+
 def test_no_texts_still_hang_on_the_weights():
     built = tower()
     built([]).sum().backward()

@@ -3,6 +3,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import timm
@@ -69,8 +70,6 @@ def test_maps_are_those_of_the_backbone_and_trainings_read_them(local_ray, root,
         stored = load_file(out / f"{name}.safetensors")
         raw = list(shards.read_tar(root / folder / f"{name}.tar"))
         assert stored["valid"].tolist() == [True] * len(raw)
-        import cv2
-
         images = [cv2.resize(shards.decode_image(sample["jpg"]), (64, 64)) for sample in raw]
         pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255
         for level, maps in enumerate(tower.frozen_maps(pixels)):
@@ -87,6 +86,36 @@ def test_maps_are_those_of_the_backbone_and_trainings_read_them(local_ray, root,
         shards.write_tar(path, [{**raw, "jpg": b"never read"} for raw in shards.read_tar(path)])
     run_job(Job(run=run, seed=0, data=str(root), folder=str(tmp_path / "job"), corpus=""), Worker())
     assert files.read_json(tmp_path / "job" / "model" / "summary.json")["drops"] == {}
+
+
+def test_the_last_map_may_come_in_its_principal_components(local_ray, image, tmp_path):
+    root = make_corpus(tmp_path, captioned=[6, 5], labelled=[4], side=48)
+    image = {**image, "components": 8}
+    assert cache(root, image, root / "features").facts["shards"] == 3
+    found = load_file(root / "features" / "components.safetensors")
+    names = ("shards/00000", "shards/00001", "labelled/L0000")
+    stored = [load_file(root / "features" / f"{name.split('/')[1]}.safetensors") for name in names]
+    last = max(name for name in stored[0] if name != "valid")
+    assert stored[0][last].shape[1] == 8
+
+    plain = ImageTower(ImageSettings(**{**image, "components": None}))
+    raw = next(iter(shards.read_tar(root / "shards" / "00000.tar")))
+    pixels = torch.from_numpy(cv2.resize(shards.decode_image(raw["jpg"]), (64, 64)))[None]
+    level = plain.frozen_maps(pixels.permute(0, 3, 1, 2).float() / 255)[-1][0]  # (C, h, w)
+    by_hand = torch.einsum("chw,ck->khw", level - found["mean"][:, None, None], found["basis"])
+    torch.testing.assert_close(stored[0][last][0].float(), by_hand, rtol=1e-2, atol=2e-2)
+
+    (root / "features" / "00001.safetensors").unlink()  # the components stay as they are
+    assert cache(root, image, root / "features").facts == {"shards": 1, "shards_kept": 2}
+    run = tiny_run(train={"steps": 2}, data={"size": 64})
+    run["model"]["image"] = image
+    run_job(Job(run=run, seed=0, data=str(root), folder=str(tmp_path / "job"), corpus=""), Worker())
+    weights = load_file(tmp_path / "job" / "model" / "model.safetensors")
+    assert torch.equal(weights["image.components.basis"], found["basis"])
+
+    (root / "features" / "components.safetensors").unlink()
+    with pytest.raises(ParamError, match=r"model.image.components is 8, but .* is missing"):
+        run_job(Job(run=run, seed=1, data=str(root), folder=str(tmp_path / "other"), corpus=""), Worker())
 
 
 def test_an_image_that_cannot_be_decoded_is_marked(local_ray, root, image, tmp_path):
