@@ -100,7 +100,8 @@ def test_rows_are_in_the_order_of_the_file_and_counted(one_parser, tmp_path):
 
 
 def test_two_processes_write_the_same_bytes_as_one(one_parser, tmp_path):
-    (tmp_path / "a.txt").write_text("\n".join(f"a red fish and {i} stars" for i in range(5000)))
+    lines = [f"a red fish and {i} stars" for i in range(14_000)]  # seven batches: some wait for their turn
+    (tmp_path / "a.txt").write_text("\n".join(lines))
     for workers in (1, 2):
         parse.parse(str(tmp_path / "a.txt"), str(tmp_path / f"{workers}.parquet"), HOW, workers=workers)
     assert (tmp_path / "1.parquet").read_bytes() == (tmp_path / "2.parquet").read_bytes()
