@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from ovseg_core import files, shards
-from ovseg_core.models.settings import COMPONENTS_FILE, ImageSettings
+from ovseg_core.models.settings import ImageSettings
 from ovseg_core.params import build, check
 from ovseg_core.records import BadSample
 from ovseg_core.run_log import RunLog
 from ovseg_core.training.identity import code_fingerprint
-from ovseg_core.training.settings import FeatureSettings
+from ovseg_core.training.settings import COMPONENTS_FILE, FeatureSettings
 from pipelines import cluster, shard_map
 from pipelines.cluster import ClusterSettings
 from pipelines.components import find_components, fingerprint

@@ -5,7 +5,6 @@ from typing import Any, Literal
 
 from ovseg_core.params import check
 
-COMPONENTS_FILE = "components.safetensors"  # in the folder of the `features` stage
 CONV, TIMM, SMALL, OPEN_CLIP = "conv", "timm:", "small", "open_clip:"
 
 

@@ -9,14 +9,13 @@ from torch import nn
 
 from ovseg_core import files, params
 from ovseg_core.methods.registry import build
-from ovseg_core.models.settings import COMPONENTS_FILE
 from ovseg_core.training import checkpoint
 from ovseg_core.training.corpus import DataFolders, Stream, read_label_names, read_streams, read_words
 from ovseg_core.training.identity import Job
 from ovseg_core.training.loader import Loader, StreamReader, UnusableData
 from ovseg_core.training.loop import NonFiniteLoss, Trainer, Worker
 from ovseg_core.training.plan import StreamPlan
-from ovseg_core.training.settings import DataSettings, TrainSettings
+from ovseg_core.training.settings import COMPONENTS_FILE, DataSettings, TrainSettings
 from ovseg_core.training.shard_cache import ShardCache
 
 logger = logging.getLogger(__name__)

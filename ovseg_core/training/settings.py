@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ovseg_core.params import check
+
+COMPONENTS_FILE = "components.safetensors"  # beside the cached maps, where `model.image.components` is set
 from ovseg_core.text.settings import CaptionFilter
 
 
