@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ovseg_core.params import check
+from ovseg_core.text.settings import CaptionFilter
 
 COMPONENTS_FILE = "components.safetensors"  # beside the cached maps, where `model.image.components` is set
-from ovseg_core.text.settings import CaptionFilter
 
 
 @dataclass(frozen=True, kw_only=True)
