@@ -24,7 +24,8 @@ COLUMNS = (
     "title",
     "raw_caption",
 )  # as headings, first one that is there
-ROWS = 2048  # that are handed on together
+ROWS = 2048  # that are handed on together,
+CHARACTERS = 8_000_000  # unless they are longer than this
 FORMATS = {
     **{".txt": "txt", ".csv": "csv", ".tsv": "tsv", ".parquet": "parquet"},
     **{".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl"},
@@ -122,10 +123,12 @@ def _from_shards(folder: str, counts: Counter[str]) -> Iterator[list[str]]:
 
 def _batched(texts: Iterator[str]) -> Iterator[list[str]]:
     batch: list[str] = []
+    characters = 0
     for text in texts:
         batch.append(text)
-        if len(batch) == ROWS:
+        characters += len(text)
+        if len(batch) == ROWS or characters > CHARACTERS:
             yield batch
-            batch = []
+            batch, characters = [], 0
     if batch:
         yield batch

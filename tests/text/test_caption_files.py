@@ -73,6 +73,11 @@ def test_other_files_are_refused(tmp_path):
         read(tmp_path / "a.doc")
 
 
+def test_long_captions_are_handed_on_by_fewer(tmp_path):
+    (tmp_path / "a.txt").write_text(("x" * 1_000_000 + "\n") * 10)
+    assert [len(batch) for batch in caption_files.read(str(tmp_path / "a.txt"), None, Counter())] == [9, 1]
+
+
 def test_an_empty_file_has_no_caption(tmp_path):
     for name in ("a.txt", "a.csv", "a.jsonl"):
         (tmp_path / name).write_text("")
