@@ -3,11 +3,12 @@
 Usage: `python -m benchmarks.text [--captions FILE] [--treebank FILE.conllu] [--nltk FOLDER] [--tagged FILE]
 [--model lexicon]`.
 
-Captions are those of a file as `ovseg parse` reads it (`cc3m.tsv`, say), or else captions of the toy world. The
-treebank is in Universal Dependencies' format (English EWT dev, say): its raw sentences are tokenised by each
-pipeline, and words are compared as multisets of forms per sentence. `--nltk` names the folder with the JSON of
-NLTK's averaged perceptron tagger. Seconds are CPU time of one process, captions distinct, best of three rounds;
-the first round of our parser, which has met no word before, is printed too.
+Captions are those of a file as `ovseg parse` reads it (`cc3m.tsv`, say), or else captions of the toy
+world. The treebank is in Universal Dependencies' format (English EWT dev, say): its raw sentences are
+tokenised by each pipeline, and words are compared as multisets of forms per sentence. `--nltk` names
+the folder with the JSON of NLTK's averaged perceptron tagger. Seconds are CPU time of one process,
+captions distinct, best of three rounds; the first round of our parser, which has met no word before, is
+printed too.
 """
 
 import argparse
