@@ -22,6 +22,7 @@ from ovseg_core.text.settings import ExtractSettings
 
 logger = logging.getLogger(__name__)
 LONGEST = 10_000  # characters of a caption that the command reads
+WORDS = ("nouns", "adjectives", "verbs")
 SCHEMA = pa.schema([("caption", pa.string()), *((name, pa.list_(pa.string())) for name in COLUMNS)])
 Made = tuple[pa.Table, Counter[str]]
 
@@ -46,11 +47,16 @@ class Parser:
         counts = Counter(captions=len(texts), caption_cut=sum(len(text) > self.longest for text in texts))
         texts = [text.encode("utf-8", "replace").decode() for text in texts]
         columns = self.words.columns([text[: self.longest] for text in texts], counts)
+        wordless = sum(not any(words) for words in zip(*(columns[name] for name in WORDS), strict=True))
+        counts["no_words"] = wordless - counts["empty_caption"]
         return pa.table({"caption": texts, **columns}, schema=SCHEMA), counts
 
 
 def parse(source: str, output: str, how: How, column: str | None = None, workers: int = 1) -> Counter[str]:
     """Write `output`, one row per row of `source` and in its order; returns what was counted.
+
+    `empty_caption`: nothing is left once markup and invisible characters are gone; `no_words`: no noun,
+    adjective or verb is in it; `caption_cut`: longer than is read; `bad_row`: the file's row holds none.
 
     Memory does not grow with the file: a few batches per worker are under way.
     """

@@ -87,14 +87,14 @@ def test_any_captions_give_one_row_each_the_same_alone_and_together(parser, text
 
 
 def test_rows_are_in_the_order_of_the_file_and_counted(one_parser, tmp_path):
-    lines = ["a red fish", "", "two stars"] * 2000
+    lines = ["a red fish", "", "two stars", "صورة"] * 2000
     (tmp_path / "a.txt").write_text("\n".join(lines) + "\n")
     counts = parse.parse(str(tmp_path / "a.txt"), str(tmp_path / "out.parquet"), HOW)
     table = shards.read_table(tmp_path / "out.parquet")
     assert table["caption"].to_pylist() == lines
-    assert rows(table)[3] == FISH
-    assert [row["nouns"] for row in rows(table)] == [["fish"], [], ["star"]] * 2000
-    assert counts == {"captions": 6000, "empty_caption": 2000}
+    assert rows(table)[4] == FISH
+    assert [row["nouns"] for row in rows(table)] == [["fish"], [], ["star"], []] * 2000
+    assert counts == {"captions": 8000, "empty_caption": 2000, "no_words": 2000}
     stored = pq.read_metadata(tmp_path / "out.parquet").metadata[COUNTS]
     assert json.loads(stored) == counts
 
