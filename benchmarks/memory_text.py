@@ -30,6 +30,7 @@ CURATE = CurateSettings(
     require_entity=False,
     most_entities=None,
     partners=4,
+    seed=0,
     leak_distance=6,
 )
 LIMIT = 1.10

@@ -65,17 +65,24 @@ class Evaluator:
     def __call__(self, keys: Sequence[str]) -> dict[str, Scoreboard]:
         """Score one batch of images that share a size: reading -> counts."""
         scenes = [self._load(key) for key in keys]
-        return {name: self._read(scenes, name) for name in self.readings}
+        sides = {settings.short_side for settings in self.readings.values()}
+        images = {side: self._to_input(scenes, side) for side in sides}  # one tensor: models know it again
+        return {
+            name: self._read(scenes, images[settings.short_side], name)
+            for name, settings in self.readings.items()
+        }
+
+    def _to_input(self, scenes: Sequence[Scene], side: int | None) -> Tensor:
+        return inference.to_input([scene.image for scene in scenes], side, self.device)
 
     def _load(self, key: str) -> Scene:
         image = self.benchmark.image(key)
         truth = self.benchmark.truth(key, image.shape[:2])
         return Scene(key, image, truth, self._restrict(truth, self.asked))
 
-    def _read(self, scenes: Sequence[Scene], name: str) -> Scoreboard:
+    def _read(self, scenes: Sequence[Scene], images: Tensor, name: str) -> Scoreboard:
         settings = self.readings[name]
         board = Scoreboard.empty(len(self.benchmark.names), settings.max_proposals)
-        images = inference.to_input([scene.image for scene in scenes], settings.short_side, self.device)
         truths = [scene.truth for scene in scenes]
         given, probed = settings.use_proposals == "ground_truth", name == self.main
         if given or probed:

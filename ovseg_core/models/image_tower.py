@@ -40,11 +40,13 @@ class ImageTower(nn.Module):
         mean, deviation = NORMALIZE[settings.normalize]
         self.register_buffer("mean", torch.tensor(mean)[:, None, None], persistent=False)
         self.register_buffer("deviation", torch.tensor(deviation)[:, None, None], persistent=False)
+        self._last: tuple[Tensor | None, list[Tensor]] = None, []
         self.train()
 
     def train(self, mode: bool = True) -> "ImageTower":
         """A frozen backbone stays in evaluation; `frozen_norm` keeps batch norms there."""
         super().train(mode)
+        self._last = None, []
         if self.settings.frozen:
             self.backbone.eval()
         if self.settings.frozen_norm:
@@ -54,10 +56,20 @@ class ImageTower(nn.Module):
         return self
 
     def maps(self, images: Tensor) -> list[Tensor]:
-        """(B, 3, H, W) images in [0, 1] -> backbone maps, finest first."""
+        """(B, 3, H, W) images in [0, 1] -> backbone maps, finest first.
+
+        In evaluation the maps of the last images are kept: an evaluation reads one batch in several ways.
+        """
+        reading = not (self.training or torch.is_grad_enabled())
+        if reading and images is self._last[0]:
+            return self._last[1]
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.settings.frozen):
             maps = list(self.backbone(self.normalised(images)))
-        return maps if self.components is None else [*maps[:-1], self.components(maps[-1])]
+        if self.components is not None:
+            maps[-1] = self.components(maps[-1])
+        if reading:
+            self._last = images, maps
+        return maps
 
     def normalised(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) images in [0, 1] -> what the backbone was made for."""

@@ -212,4 +212,5 @@ def _write_entities(sources: Sequence[Source], curator: Curator, out: Path | str
         counts.filter(counts["kept"]),
         lambda name: by_name[name].open().entities,
         curator.settings.partners,
+        curator.settings.seed,
     )

@@ -39,6 +39,7 @@ def write(
     counts: pa.Table,
     entities_of: EntitiesOf,
     num_partners: int,
+    seed: int,
 ) -> None:
     """Write the index, sorted by entity, keys in the order of `samples.parquet`, and the partners.
 
@@ -47,6 +48,7 @@ def write(
         counts: `word, documents` of the entities to index.
         entities_of: the column `entities` of a shard's text table, by the shard's name.
         num_partners: of a sample for each of its entities; fewer where the entity has fewer samples.
+        seed: draws the partners.
     """
     counts = counts.sort_by("word")
     with _writer(index, INDEX) as to_index, _writer(partners, PARTNERS) as to_partners:
@@ -58,7 +60,7 @@ def write(
                 np.concatenate([pairs.shares for pairs in found]),
             )
             to_index.write_table(_index(wanted, pairs))
-            to_partners.write_table(_partners(wanted, pairs, num_partners))
+            to_partners.write_table(_partners(wanted, pairs, num_partners, seed))
 
 
 @contextmanager
@@ -71,15 +73,15 @@ def _writer(path: Path | str, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
         yield writer
 
 
-def paired(entity: str, keys: pa.Array, number: int) -> pa.Table:
+def paired(entity: str, keys: pa.Array, number: int, seed: int) -> pa.Table:
     """`entity, key, partners` for the N samples that show an entity.
 
-    The keys stand in a ring in the order of a hash of entity and key, and the partners of a sample are the
-    next `number` in it. So every sample is the partner of as many others as it has partners itself, and who
-    it is depends on nothing but the keys: not on shards, workers or the order of the corpus.
+    The keys stand in a ring in the order of a hash of seed, entity and key, and the partners of a sample are
+    the next `number` in it. So every sample is the partner of as many others as it has partners itself, and
+    who it is depends on nothing but seed and keys: not on shards, workers or the order of the corpus.
     """
     names = keys.to_pylist()
-    salt = hashlib.blake2b(entity.encode(), digest_size=8).hexdigest()
+    salt = hashlib.blake2b(f"{seed} {entity}".encode(), digest_size=8).hexdigest()
     hashes = pd.util.hash_array(np.array(names, object), hash_key=salt, categorize=False)
     ring = np.lexsort((np.array(names, object), hashes))
     place = np.empty(len(ring), np.int64)
@@ -123,11 +125,11 @@ def _pairs(group: pa.Table, counts: pa.Table, start: int, number: int, entities_
     return Pairs(places[here] - start, keys, shares[here].astype(np.float32))
 
 
-def _partners(wanted: pa.Array, pairs: Pairs, number: int) -> pa.Table:
+def _partners(wanted: pa.Array, pairs: Pairs, number: int, seed: int) -> pa.Table:
     tables = [PARTNERS.empty_table()]
     for place, name in enumerate(wanted.to_pylist()):
         shown = np.flatnonzero(pairs.places == place)
-        table = paired(name, pairs.keys.take(pa.array(shown)), number)
+        table = paired(name, pairs.keys.take(pa.array(shown)), number, seed)
         shares = pa.array(pairs.shares[shown], pa.float32())
         tables.append(table.add_column(2, PARTNERS.field("share"), shares).cast(PARTNERS))
     return pa.concat_tables(tables)

@@ -66,6 +66,7 @@ class CurateSettings:
     require_entity: bool  # drop captions without one, as OVSegmentor makes CC4M of CC12M
     most_entities: int | None  # the most frequent ones that count as such; null: all
     partners: int  # samples that share an entity, for each sample and entity
+    seed: int  # draws them
     leak_distance: int  # of 64 bits, up to which a training image is compared with a benchmark image
 
     def __post_init__(self) -> None:
@@ -83,6 +84,7 @@ class CurateSettings:
             "at least 1, or null for all",
         )
         check(0 <= self.partners <= 1000, "curate.partners", self.partners, "0 to 1000")
+        check(self.seed >= 0, "curate.seed", self.seed, "0 or more")
         check(
             0 <= self.leak_distance <= 16,
             "curate.leak_distance",

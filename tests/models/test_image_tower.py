@@ -98,6 +98,21 @@ def test_without_a_pyramid_the_last_map_is_all_there_is():
     assert not any("fpn" in name for name in built.state_dict())
 
 
+def test_in_evaluation_the_last_images_are_known_again():
+    built, seen = tower().eval(), []
+    built.backbone.register_forward_hook(lambda *_: seen.append(1))
+    images = torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        assert built.maps(images) is built.maps(images)
+        built.maps(images.clone())
+        assert len(seen) == 2
+        built.train()
+        assert built.maps(images) is not built.maps(images)  # weights move
+        built.eval().maps(images)
+    assert len(seen) == 5
+    assert built.maps(images)[0].requires_grad
+
+
 def test_a_frozen_backbone_keeps_its_weights_and_statistics():
     built = tower(timm=True, frozen=True, frozen_norm=False).train()
     before = {name: value.clone() for name, value in built.backbone.state_dict().items()}

@@ -6,7 +6,7 @@ from ovseg_core.text.settings import CurateSettings, ExtractSettings, model_fold
 EXTRACT = {"model": "lexicon", "entities": "mined", "max_caption_chars": 1000}
 CURATE = {
     "filter": "noun_adj", "phrases": True, "min_documents": 10, "near_duplicates": 20, "leak_distance": 6,
-    "require_entity": False, "most_entities": None, "partners": 4,
+    "require_entity": False, "most_entities": None, "partners": 4, "seed": 0,
 }  # fmt: skip
 
 
