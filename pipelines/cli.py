@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -52,6 +53,8 @@ def predict(args: argparse.Namespace) -> None:
 
 def parse(args: argparse.Namespace) -> None:
     """Read captions from a file; write their nouns, adjectives, verbs, noun phrases and entities."""
+    # Read when NumPy is loaded, here and in the workers: more threads than that only get in each other's way.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from ovseg_core.text.settings import ExtractSettings
     from pipelines.parse import LONGEST, How
     from pipelines.parse import parse as run
