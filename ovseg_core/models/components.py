@@ -1,8 +1,6 @@
 """Principal components of a frozen backbone's last map.
 
-A few hundred directions carry what a map of a thousand channels says of an image. Scaled to even out their
-variances, they are a space in which words find their images by simple means, as in linear discriminant
-analysis, where a random projection of the raw channels has to be trained out of its noise first.
+The leading directions, scaled to even out their variances: a fraction of the channels to store and to read.
 
 Shape letters: n rows, C channels of the map, K components, B images, h x w locations.
 """

@@ -31,8 +31,8 @@ class SemanticHead(nn.Module):
     """Features to the joint space of regions and words.
 
     `conv` is the paper's head on F: F_z from convolutions, then pooling. `mlp` pools the backbone's last map
-    and maps one vector per region: much cheaper, and the better one over a frozen backbone. `none` takes the
-    last map, pooled, as the joint space: right for principal components, and its width has to be embed_dim.
+    and maps one vector per region: much cheaper. `none` takes the last map, pooled, as the joint space, as it
+    is; its width has to be embed_dim.
     """
 
     def __init__(self, kind: str, tower: ImageTower, embed_dim: int) -> None:

@@ -1,21 +1,11 @@
 """Which visible things a tagged caption names."""
 
 import pytest
+from tagged_words import words
 
 from ovseg_core.text.entity_sets import NAMED, MinedEntities, NamedEntities, load, read_names
 from ovseg_core.text.lemmas import Lemmas
-from ovseg_core.text.phrases import Word
 from ovseg_core.text.visible import COMPOUNDS, LEFT_OUT, why_left_out
-
-
-def words(text):
-    """`dogs:dog/NOUN in/ADP` -> Word(s)."""
-    found = []
-    for item in text.split():
-        form, _, pos = item.rpartition("/")
-        form, _, lemma = form.partition(":")
-        found.append(Word(form, lemma or form, pos))
-    return found
 
 
 @pytest.fixture(scope="module")

@@ -1,14 +1,6 @@
-from ovseg_core.text.phrases import Parsed, Word, chunks, parse, phrases_of
+from tagged_words import words
 
-
-def words(text):
-    """`red/ADJ dogs:dog/NOUN` -> Word(s)."""
-    found = []
-    for item in text.split():
-        form, _, pos = item.rpartition("/")
-        form, _, lemma = form.partition(":")
-        found.append(Word(form, lemma or form, pos))
-    return found
+from ovseg_core.text.phrases import Parsed, chunks, parse, phrases_of
 
 
 def test_chunks_are_adjectives_and_then_nouns():
