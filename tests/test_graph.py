@@ -3,24 +3,18 @@
 import csv
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from ports import free_port
 
 from ovseg_core import files
 from pipelines import recipe
 
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = ("dvc.yaml", "params.yaml", ".dvcignore", "stages", "pipelines", "ovseg_core")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def dvc(project: Path, *arguments: str) -> str:

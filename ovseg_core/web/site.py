@@ -5,10 +5,12 @@ Columns: `path` (quoted, as in the URL), `kind`, `body` (bytes) or `file` (below
 The server is a process of its own (`site_process.py`) and ends with its parent.
 """
 
+import errno
 import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -23,6 +25,7 @@ from ovseg_core.params import ParamError
 ROOT = Path(__file__).resolve().parents[2]
 HOST = "127.0.0.1"
 BACKLOG = 1024  # connections that may wait while the process starts
+PATIENCE_S = 5.0  # for a port in use: the site of a killed stage may still be on its way out
 ROW_GROUP = 1000
 STATUS = {"redirect": 302, "not_found": 404, "gone": 410, "server_error": 500}  # every other kind: 200
 SCHEMA = pa.schema(
@@ -73,15 +76,19 @@ def listen(port: int) -> socket.socket:
     """A listening socket on loopback; port 0 takes any free one.
 
     Raises:
-        ParamError: when the port is taken.
+        ParamError: when the port stays taken for `PATIENCE_S`.
     """
-    try:
-        return socket.create_server((HOST, port), backlog=BACKLOG)
-    except OSError as error:
-        raise ParamError(
-            f"web.port is {port}; the local site cannot listen on {HOST}:{port} ({error.strerror}). "
-            "Stop what uses that port, or set web.port and download.allow_private to a free one"
-        ) from error
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return socket.create_server((HOST, port), backlog=BACKLOG)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or time.monotonic() > end:
+                raise ParamError(
+                    f"web.port is {port}; the local site cannot listen on {HOST}:{port} ({error.strerror}). "
+                    "Stop what uses that port, or set web.port and download.allow_private to a free one"
+                ) from error
+        time.sleep(0.1)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+from ports import free_port
 
 from ovseg_core import files, params, shards
 from ovseg_core.params import ParamError
@@ -83,8 +84,7 @@ class Web:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.secret = socket.create_server(("127.0.0.1", 0))  # nobody may connect to it
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         pictures = [
             (Page(path=f"/picture/{i}.jpg", body=jpeg(i), delay_s=0.05 * (i % 4)), None)
             for i in range(PICTURES)

@@ -4,6 +4,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -75,12 +76,22 @@ def test_a_flaky_page_recovers_on_the_next_attempt(tmp_path):
         assert fetch(f"{base}/a.jpg")[1] == BODY
 
 
-def test_a_taken_port_is_named(tmp_path):
+def test_a_taken_port_is_named(tmp_path, monkeypatch):
     make(tmp_path, [])
+    monkeypatch.setattr(site, "PATIENCE_S", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(ParamError, match=rf"web\.port is {port}"), site.serve(tmp_path, port=port):
             pass
+
+
+def test_a_port_that_comes_free_is_waited_for(tmp_path):
+    """A killed stage's site ends half a second after it; a rerun must not fail on that."""
+    make(tmp_path, [])
+    other = socket.create_server(("127.0.0.1", 0))
+    threading.Timer(0.5, other.close).start()
+    with site.serve(tmp_path, port=other.getsockname()[1]) as base:
+        assert base
 
 
 def test_port_is_free_again_after_the_block(tmp_path):
