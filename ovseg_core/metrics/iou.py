@@ -9,17 +9,45 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ovseg_core.metrics.confusion import add_pairs, known
+
+# What a mean is taken over; a number without this name is not comparable.
+CONVENTIONS = {
+    "mmseg": "IoU from one pixel count over the data set; a class that is predicted but never true counts as "
+    "0 (mmsegmentation), a class in neither map is left out",
+    "detectron2": "IoU from one pixel count over the data set; a class that is never true is left out, also "
+    "where it is predicted (detectron2)",
+    "torchmetrics": "IoU of every class in every image, averaged over all pairs of image and class in which "
+    "the class is in either map (torchmetrics.segmentation.MeanIoU)",
+}
+
+
+def check_convention(convention: str) -> None:
+    """Raise ValueError for a convention that is not known, naming those that are."""
+    if convention not in CONVENTIONS:
+        raise ValueError(f"convention is {convention!r}; known are {', '.join(CONVENTIONS)}")
+
+
+def class_iou(hits: np.ndarray, predicted: np.ndarray, true: np.ndarray, convention: str) -> np.ndarray:
+    """IoU of every class from its pixel counts (any shape); NaN where the convention leaves a class out."""
+    union = predicted + true - hits
+    counted = true > 0 if convention == "detectron2" else union > 0
+    return np.divide(hits, union, out=np.full(np.shape(hits), np.nan), where=counted)
+
 
 class MeanIoU:
     """Mean intersection-over-union over a data set, not the mean of per-image IoUs.
 
     The state is one pixel count, so the score depends neither on batch size nor on which worker
-    saw which image. A class that is predicted but never true counts as 0, as in mmsegmentation
-    (detectron2 leaves it out); a class in neither map is left out.
+    saw which image. `convention` is `mmseg` or `detectron2` (see CONVENTIONS); what torchmetrics
+    averages needs every image's own counts: `per_image.PerImageIoU` keeps them.
     """
 
-    def __init__(self, num_classes: int, ignore_label: int = 255) -> None:
-        self.ignore_label = ignore_label
+    def __init__(self, num_classes: int, ignore_label: int = 255, convention: str = "mmseg") -> None:
+        check_convention(convention)
+        if convention == "torchmetrics":
+            raise ValueError("MeanIoU keeps no image's counts apart; for torchmetrics take PerImageIoU")
+        self.ignore_label, self.convention = ignore_label, convention
         self.counts = np.zeros((num_classes, num_classes), np.int64)  # [truth, prediction]
 
     def update(self, prediction: np.ndarray, truth: np.ndarray) -> None:
@@ -28,48 +56,46 @@ class MeanIoU:
         Raises:
             ValueError: the sizes differ, or a label lies outside the classes.
         """
-        if prediction.shape != truth.shape:
-            raise ValueError(f"the prediction is {prediction.shape} and the truth {truth.shape} pixels")
-        keep = truth != self.ignore_label
-        self._count(prediction[keep].astype(np.int64), truth[keep].astype(np.int64))
-
-    def _count(self, prediction: np.ndarray, truth: np.ndarray) -> None:
-        num_classes = len(self.counts)
-        # One number per pixel pair: a label outside the classes would land in another class's cell.
-        for name, labels in (("prediction", prediction), ("truth", truth)):
-            if labels.size and (labels.min() < 0 or labels.max() >= num_classes):
-                raise ValueError(
-                    f"the {name} has labels from {labels.min()} to {labels.max()}; there are {num_classes} "
-                    f"classes, counted from 0, and {self.ignore_label} is void in the truth"
-                )
-        pairs = truth * num_classes + prediction
-        self.counts += np.bincount(pairs, minlength=num_classes**2).reshape(self.counts.shape)
+        add_pairs(self.counts, *known(prediction, truth, len(self.counts), self.ignore_label))
 
     def merge(self, other: MeanIoU) -> None:
         """Add what another worker counted. Arrays that Ray hands over are read-only: a new one is made."""
         self.counts = self.counts + other.counts
 
     def iou(self) -> np.ndarray:
-        """(C,) IoU in [0, 1]; NaN for a class in neither map."""
-        hits = self.counts.diagonal()
-        union = self.counts.sum(0) + self.counts.sum(1) - hits
-        return np.divide(hits, union, out=np.full(len(hits), np.nan), where=union > 0)
+        """(C,) IoU in [0, 1]; NaN for a class that is left out."""
+        return class_iou(self.counts.diagonal(), self.counts.sum(0), self.counts.sum(1), self.convention)
+
+    def accuracy(self) -> np.ndarray:
+        """(C,) share of a class's true pixels that are called it; NaN for a class that is never true."""
+        hits, true = self.counts.diagonal(), self.counts.sum(1)
+        return np.divide(hits, true, out=np.full(len(hits), np.nan), where=true > 0)
 
     def mean(self, classes: Sequence[int]) -> float:
-        """Mean IoU over some classes; NaN when none of them is in either map."""
-        values = self.iou()[list(classes)]
-        known = values[~np.isnan(values)]
-        return float(known.mean()) if len(known) else float("nan")
+        """Mean IoU over some classes, as those that are unseen in training; NaN when all are left out."""
+        return nan_mean(self.iou()[list(classes)])
+
+    def mean_accuracy(self, classes: Sequence[int]) -> float:
+        """Mean of the classes' accuracies (mAcc); NaN when none of them is true anywhere."""
+        return nan_mean(self.accuracy()[list(classes)])
 
     def pixel_accuracy(self) -> float:
-        """Share of the pixels that are not void whose class is right; NaN without a pixel."""
+        """Share of the pixels that are not void whose class is right (aAcc); NaN without a pixel."""
         total = self.counts.sum()
         return float(self.counts.trace() / total) if total else float("nan")
 
     def compute(self) -> dict[str, float | list[float]]:
-        """Per-class `iou`, their mean `miou` and `pixel_accuracy`, in [0, 1]."""
+        """`miou`, `macc`, `aacc` over all classes and per-class `iou`, in [0, 1]."""
+        everything = range(len(self.counts))
         return {
-            "miou": self.mean(range(len(self.counts))),
+            "miou": self.mean(everything),
+            "macc": self.mean_accuracy(everything),
+            "aacc": self.pixel_accuracy(),
             "iou": self.iou().tolist(),
-            "pixel_accuracy": self.pixel_accuracy(),
         }
+
+
+def nan_mean(values: np.ndarray) -> float:
+    """Mean of what is a number; NaN, without a warning, where nothing is."""
+    numbers = values[~np.isnan(values)]
+    return float(numbers.mean()) if len(numbers) else float("nan")
