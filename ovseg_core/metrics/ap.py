@@ -10,7 +10,7 @@ import io
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
-from typing import Any
+from typing import Any, cast
 
 import hotcoco
 import numpy as np
