@@ -1,7 +1,8 @@
 """Maps of a frozen backbone, computed once by Ray actors, a shard per task; every training reads them.
 
 A shard's file holds `level0`, `level1`, ... (rows, C, h, w) in half precision, finest first, in the order of
-the shard's table, and `valid` (rows,), false where an image could not be decoded.
+the shard's table, `mean` (rows, C) of the last one over its locations, and `valid` (rows,), false where an image
+could not be decoded.
 """
 
 import json
@@ -166,11 +167,12 @@ class FeatureMaker:
         tensors = {"valid": torch.zeros(len(keys), dtype=torch.bool)}
         for some, pixels in self.batches(shard):
             rows = [row[key] for key in some]
-            for number, level in enumerate(self.maps(pixels)):
-                name = f"level{number}"
+            levels = self.maps(pixels)
+            found = {f"level{number}": level for number, level in enumerate(levels)}
+            for name, values in {**found, "mean": levels[-1].float().mean((2, 3))}.items():
                 if name not in tensors:
-                    tensors[name] = torch.zeros(len(keys), *level.shape[1:], dtype=torch.float16)
-                tensors[name][rows] = level
+                    tensors[name] = torch.zeros(len(keys), *values.shape[1:], dtype=values.dtype)
+                tensors[name][rows] = values
             tensors["valid"][rows] = True
         note = {"fingerprint": self.job.stamps[shard]}
         files.write_bytes(map_path(self.job, shard), pack(tensors, note))

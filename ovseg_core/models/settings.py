@@ -73,6 +73,7 @@ class TextSettings:
     tower: str  # small: trained here over the corpus vocabulary | open_clip:<name of open_clip.list_models()>
     width: int  # of the small tower; an open_clip tower brings its own
     layers: int  # transformer layers of the small tower; 0 averages its words, so that order says nothing
+    start: Literal["random", "images"]  # of the small tower's words; images: in closed form (word_start.py)
     weights: str | None  # open_clip: null: random; a .safetensors file; or a pretrained tag, which is fetched
     frozen: bool  # the tower does not train and its embeddings are kept; `small` always trains
 
@@ -82,6 +83,9 @@ class TextSettings:
         check(self.width > 0 and self.width % 8 == 0, "model.text.width", self.width, "a multiple of 8")
         check(self.layers >= 0, "model.text.layers", self.layers, "at least 0")
         check(not is_small or self.weights is None, "model.text.weights", self.weights, "null for `small`")
+        check(
+            is_small or self.start == "random", "model.text.start", self.start, "random for open_clip towers"
+        )
         check(
             not (is_small and self.frozen),
             "model.text.frozen",
@@ -100,6 +104,14 @@ class ModelSettings:
 
     def __post_init__(self) -> None:
         check(self.embed_dim > 0, "model.embed_dim", self.embed_dim, "at least 1")
+        fits = self.text.layers == 0 and self.text.width == self.embed_dim == self.image.components
+        check(
+            self.text.start == "random" or fits,
+            "model.text.start",
+            self.text.start,
+            "random, or images where model.text.layers is 0 and model.text.width, model.embed_dim and "
+            "model.image.components are one number",
+        )
 
 
 def _check_name(key: str, value: str, plain: str, prefix: str) -> None:

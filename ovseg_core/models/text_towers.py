@@ -4,7 +4,7 @@ Shape letters: T texts, L tokens of a text, D joint width.
 """
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 import torch.nn.functional as F
@@ -39,7 +39,8 @@ class SmallText(nn.Module):
             width, HEADS, 2 * width, 0.0, "gelu", batch_first=True, norm_first=True
         )
         self.layers = nn.TransformerEncoder(layer, settings.layers, enable_nested_tensor=False)
-        self.project = nn.Linear(width, embed_dim)
+        same = not settings.layers and width == embed_dim  # the words' table is the joint space
+        self.project: nn.Module = nn.Identity() if same else nn.Linear(width, embed_dim)
         if not settings.layers:
             self._start_small()
         # 16 bytes that tell one vocabulary from another, kept with the weights
@@ -52,8 +53,15 @@ class SmallText(nn.Module):
         decide where they point. A rare word would else keep much of a random start."""
         with torch.no_grad():
             self.embedding.weight.mul_(START)
-        nn.init.orthogonal_(self.project.weight)
-        nn.init.zeros_(self.project.bias)
+        if isinstance(self.project, nn.Linear):
+            nn.init.orthogonal_(self.project.weight)
+            nn.init.zeros_(self.project.bias)
+
+    def start_from(self, vectors: Mapping[str, Tensor]) -> None:
+        """Start single words of the vocabulary at (D,) `vectors`; the others stay where they are."""
+        with torch.no_grad():
+            for word in vectors.keys() & self.tokenizer.index.keys():
+                self.embedding.weight[self.tokenizer.index[word]] = vectors[word]
 
     def forward(self, texts: list[str]) -> Tensor:
         """T texts -> (T, D). No texts give (0, D) that still hangs on the weights, as DDP wants."""

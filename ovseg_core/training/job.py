@@ -17,6 +17,7 @@ from ovseg_core.training.loop import NonFiniteLoss, Trainer, Worker
 from ovseg_core.training.plan import StreamPlan
 from ovseg_core.training.settings import COMPONENTS_FILE, DataSettings, TrainSettings
 from ovseg_core.training.shard_cache import ShardCache
+from ovseg_core.training.word_start import start_words
 
 logger = logging.getLogger(__name__)
 # of the data or the parameters: a worker that starts again would meet them again
@@ -43,6 +44,8 @@ def run_job(job: Job, worker: Worker) -> None:
     model = build(job.run["method"], job.run["settings"], job.run["model"], words)
     path = files.join(DataFolders(job.data)["features"], COMPONENTS_FILE)
     checkpoint.load_components(getattr(model, "image", model), path)
+    if job.run["model"]["text"]["start"] == "images":
+        start_words(model, read_streams(DataFolders(job.data), data).get(False), cached_features(job))
     loader = make_loader(job, model, settings, data, worker)
     trainer = Trainer(model, settings, job.seed, worker)
     if trainer.resume(job.state):

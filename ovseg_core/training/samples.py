@@ -88,7 +88,7 @@ def maps_of(shard: LoadedShard, row: int, key: str) -> list[Tensor]:
     """The cached maps of one row of a shard, finest first; none without a cache."""
     if shard.maps and not shard.maps["valid"][row]:
         raise BadSample("no_features", key)
-    return [shard.maps[name][row] for name in sorted(shard.maps) if name != "valid"]
+    return [shard.maps[name][row] for name in sorted(shard.maps) if name.startswith("level")]
 
 
 def _masks_of(sample: Decoded, view: View, settings: DataSettings) -> tuple[np.ndarray, list[str]]:

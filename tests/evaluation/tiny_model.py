@@ -19,7 +19,7 @@ IMAGE = {
     "options": {},
     "width": 16,
 }
-TEXT = {"tower": "small", "width": 16, "layers": 1, "weights": None, "frozen": False}
+TEXT = {"tower": "small", "width": 16, "layers": 1, "start": "random", "weights": None, "frozen": False}
 OPENSEG = {
     "regions": "learnt",
     "num_regions": 4,

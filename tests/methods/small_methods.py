@@ -20,7 +20,7 @@ MODEL = {
         "options": {},
         "width": 32,
     },
-    "text": {"tower": "small", "width": 16, "layers": 1, "weights": None, "frozen": False},
+    "text": {"tower": "small", "width": 16, "layers": 1, "start": "random", "weights": None, "frozen": False},
     "embed_dim": 16,
 }
 SETTINGS = {

@@ -9,7 +9,7 @@ from ovseg_core.models.settings import TextSettings
 from ovseg_core.models.text_towers import build_text_tower, embed
 from ovseg_core.models.tokenizer import PAD, UNKNOWN, WordTokenizer
 
-SMALL = {"tower": "small", "width": 16, "layers": 1, "weights": None, "frozen": False}
+SMALL = {"tower": "small", "width": 16, "layers": 1, "start": "random", "weights": None, "frozen": False}
 CLIP = {**SMALL, "tower": "open_clip:RN50", "frozen": True}
 WORDS = ["fish", "red fish", "t-shirt"]
 

@@ -95,15 +95,16 @@ def test_the_last_map_may_come_in_its_principal_components(local_ray, image, tmp
     found = load_file(root / "features" / "components.safetensors")
     names = ("shards/00000", "shards/00001", "labelled/L0000")
     stored = [load_file(root / "features" / f"{name.split('/')[1]}.safetensors") for name in names]
-    last = max(name for name in stored[0] if name != "valid")
+    last = max(name for name in stored[0] if name.startswith("level"))
     assert stored[0][last].shape[1] == 8
 
     plain = ImageTower(ImageSettings(**{**image, "components": None}))
     raw = next(iter(shards.read_tar(root / "shards" / "00000.tar")))
     pixels = torch.from_numpy(cv2.resize(shards.decode_image(raw["jpg"]), (64, 64)))[None]
     level = plain.frozen_maps(pixels.permute(0, 3, 1, 2).float() / 255)[-1][0]  # (C, h, w)
-    by_hand = torch.einsum("chw,ck->khw", level - found["mean"][:, None, None], found["basis"])
+    by_hand = torch.einsum("chw,ck->khw", level, found["basis"]) + found["bias"][:, None, None]
     torch.testing.assert_close(stored[0][last][0].float(), by_hand, rtol=1e-2, atol=2e-2)
+    torch.testing.assert_close(stored[0]["mean"][0], by_hand.mean((1, 2)), rtol=1e-2, atol=2e-2)
 
     (root / "features" / "00001.safetensors").unlink()  # the components stay as they are
     assert cache(root, image, root / "features").facts == {"shards": 1, "shards_kept": 2}

@@ -1,0 +1,49 @@
+"""Words in closed form, against least squares and by hand."""
+
+import pyarrow as pa
+import pytest
+import torch
+import torch.nn.functional as F
+
+from ovseg_core.training.word_start import PRIOR, word_vectors
+
+
+def means(rows: int, seed: int = 0) -> torch.Tensor:
+    """White in all but the last component, which is constant, as the stage `features` leaves them."""
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(rows, 6, generator=generator, dtype=torch.double)
+    x -= x.mean(0)
+    values, vectors = torch.linalg.eigh(x.T @ x / rows)
+    white = x @ vectors * values.rsqrt() + torch.arange(6)
+    return torch.cat([white, torch.full((rows, 1), 2.0, dtype=torch.double)], 1).float()
+
+
+def test_directions_are_those_of_least_squares():
+    x = means(200)
+    has = torch.rand(200, generator=torch.Generator().manual_seed(1)) < torch.sigmoid(2 * x[:, 0])
+    said = pa.array([["tree", "dog"] if dog else ["tree"] for dog in has.tolist()])
+    words, vectors = word_vectors(x, said)
+    assert words == ["dog", "tree"]
+    solution = torch.linalg.lstsq(x, has.float()[:, None]).solution[:6, 0]
+    assert F.cosine_similarity(vectors[0, :6], solution, dim=0) == pytest.approx(1, abs=1e-5)
+    torch.testing.assert_close(vectors.norm(dim=1), torch.ones(2))
+
+
+def test_the_constant_takes_the_mean_off_and_adds_the_prior():
+    x = means(64)
+    has = [["a"] if row % 4 == 0 else ["b", "c"] if row % 4 == 1 else ["c"] for row in range(64)]
+    words, vectors = word_vectors(x, pa.array(has))
+    assert words == ["a", "b", "c"]
+    # shares are 1/4, 1/4, 3/4; scores over all images have the mean PRIOR * log(share / median share)
+    scores = (x @ vectors.T).mean(0) / vectors[:, :6].norm(dim=1)
+    torch.testing.assert_close(scores, PRIOR * torch.tensor([1.0, 1, 3]).log(), rtol=1e-4, atol=1e-5)
+
+
+def test_images_that_could_not_be_read_say_nothing():
+    x = means(40)
+    said = [["dog"] if row < 10 else ["cat"] for row in range(40)]
+    words, vectors = word_vectors(x, pa.array(said))
+    broken = torch.cat([x, torch.full((2, 7), torch.nan)])
+    again = word_vectors(broken, pa.array([*said, ["dog"], ["yeti"]]))
+    assert again[0] == words == ["cat", "dog"]
+    torch.testing.assert_close(again[1], vectors)
