@@ -1,8 +1,8 @@
 """Maps of a frozen backbone, computed once by Ray actors, a shard per task; every training reads them.
 
 A shard's file holds `level0`, `level1`, ... (rows, C, h, w) in half precision, finest first, in the order of
-the shard's table, `mean` (rows, C) of the last one over its locations, and `valid` (rows,), false where an image
-could not be decoded.
+the shard's table, `mean` (rows, C) of the last one over its locations, and `valid` (rows,), false where an
+image could not be decoded.
 """
 
 import json

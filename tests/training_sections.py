@@ -66,7 +66,14 @@ def tiny_model(**image: object) -> dict:
             "width": 8,
             **image,
         },
-        "text": {"tower": "small", "width": 8, "layers": 0, "start": "random", "weights": None, "frozen": False},
+        "text": {
+            "tower": "small",
+            "width": 8,
+            "layers": 0,
+            "start": "random",
+            "weights": None,
+            "frozen": False,
+        },
         "embed_dim": 8,
     }
 

@@ -10,6 +10,7 @@ Shape letters: n images, V words, K components, the last of them constant.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +20,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ovseg_core import files, shards
-from ovseg_core.models.text_towers import SmallText
 from ovseg_core.params import ParamError
 from ovseg_core.training.corpus import Stream
 from ovseg_core.training.shard_cache import read_maps
@@ -40,8 +40,8 @@ def start_words(model: nn.Module, stream: Stream | None, features: str | None) -
             "same model.image and data.size) and methods whose head is none"
         )
     words, vectors = word_vectors(image_means(stream, features), stream.words)
-    assert isinstance(model.text, SmallText)
-    model.text.start_from(dict(zip(words, vectors, strict=True)))
+    tower: Any = model.text  # the small one: section `model` was checked
+    tower.start_from(dict(zip(words, vectors, strict=True)))
 
 
 def image_means(stream: Stream, features: str) -> Tensor:
