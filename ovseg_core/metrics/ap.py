@@ -81,10 +81,9 @@ def best_per_class(predictions: Sequence[dict[str, Any]], most: int = PER_CLASS)
 
 
 def _per_class(scorer: hotcoco.COCOeval) -> dict[int, float]:
-    precision = np.asarray(
-        scorer.eval["precision"]
-    )  # (T, R, K, A, M) or (T, R, K, A), -1 where there is no truth
-    precision = precision.reshape(*precision.shape[:4], -1)[:, :, :, 0, -1]
+    curves = cast(dict[str, Any], scorer.eval)
+    # (T, R, K, A, M) thresholds, recalls, classes, areas, limits; -1 where there is no truth
+    precision = np.asarray(curves["precision"])[:, :, :, 0, -1]
     means = np.where(precision[0, 0] < 0, np.nan, precision.mean((0, 1)))
     return {int(key): float(value) for key, value in zip(scorer.params.cat_ids, means, strict=True)}
 
