@@ -9,7 +9,7 @@ import numpy as np
 
 from ovseg_core.evaluation.benchmark import VOID, Benchmark
 from ovseg_core.metrics.iou import MeanIoU
-from ovseg_core.metrics.probe import RegionTop1
+from ovseg_core.metrics.probe import RegionTopK
 from ovseg_core.metrics.recall import MaskRecall
 
 
@@ -25,7 +25,7 @@ class Scoreboard:
     foreground: MeanIoU  # the same, background neither queried nor counted
     held_out: MeanIoU  # all names queried
     recall: MaskRecall
-    probe: RegionTop1
+    probe: RegionTopK
     images: int = 0
     maps: dict[str, np.ndarray] = field(default_factory=dict)  # id -> class map of the gallery's scenes
 
@@ -34,7 +34,7 @@ class Scoreboard:
         """A board with nothing on it."""
         seen, grounding, foreground, held_out = (MeanIoU(num_classes, VOID) for _ in range(4))
         recall = MaskRecall(cap=max_proposals, ignore_label=VOID)
-        return cls(seen, grounding, foreground, held_out, recall, RegionTop1(num_classes))
+        return cls(seen, grounding, foreground, held_out, recall, RegionTopK(num_classes))
 
     def merge(self, other: Scoreboard) -> None:
         """Add what another worker counted on other images."""
@@ -53,7 +53,10 @@ class Scoreboard:
         found["pixel_accuracy"] = self.miou.pixel_accuracy()
         found |= self.recall.compute()
         for kind in ("thing", "stuff"):
-            found[f"probe_{kind}_top1"] = self.probe.compute(benchmark.of_kind(kind))
+            classes = benchmark.of_kind(kind)
+            found[f"probe_{kind}_top1"] = self.probe.compute(classes)
+            for k in self.probe.ks:
+                found[f"probe_{kind}_macc{k}"] = self.probe.mean_class_accuracy(classes, k)
         if self.probe.regions.any():
             found["probe_chance"] = 1 / sum(map(bool, benchmark.queries))
         return {name: round(100 * value, 4) for name, value in found.items() if not np.isnan(value)}

@@ -10,6 +10,31 @@ from collections.abc import Sequence
 import numpy as np
 
 
+def segments_of(truth: np.ndarray, ignore_label: int, not_segments: Sequence[int] = ()) -> np.ndarray:
+    """(S,) classes of a class map that are segments: all but void and those of `not_segments`."""
+    return np.setdiff1d(np.unique(truth), [ignore_label, *not_segments])
+
+
+def best_iou(masks: np.ndarray, truth: np.ndarray, labels: np.ndarray, ignore_label: int) -> np.ndarray:
+    """(S,) best IoU that each segment of the truth has with one of (N, H, W) bool masks; 0 without masks.
+
+    Void pixels are left out of the masks.
+    """
+    num_segments = len(labels)
+    # Each pixel's segment; then one slot for pixels of no segment and one for void.
+    slots = np.full(truth.shape, num_segments)
+    for index, label in enumerate(labels):
+        slots[truth == label] = index
+    slots[truth == ignore_label] = num_segments + 1
+    area = np.bincount(slots.ravel(), minlength=num_segments + 2)[:num_segments]
+    best = np.zeros(num_segments)
+    for mask in masks:
+        inside = np.bincount(slots[mask], minlength=num_segments + 2)[: num_segments + 1]
+        shared = inside[:num_segments]
+        best = np.maximum(best, shared / (area + inside.sum() - shared))
+    return best
+
+
 class MaskRecall:
     """Share of the truth segments that some proposal covers with at least a given IoU.
 
@@ -37,26 +62,11 @@ class MaskRecall:
         """
         if proposals.shape[1:] != truth.shape:
             raise ValueError(f"the proposals are {proposals.shape[1:]} and the truth {truth.shape} pixels")
-        labels = np.setdiff1d(np.unique(truth), [self.ignore_label, *not_segments])
+        labels = segments_of(truth, self.ignore_label, not_segments)
         self.segments += len(labels)
         if len(labels) and len(proposals):
-            best = self._best_iou(proposals[: self.cap], truth, labels)
+            best = best_iou(proposals[: self.cap], truth, labels, self.ignore_label)
             self.covered += (best[:, None] >= self.thresholds).sum(0)
-
-    def _best_iou(self, proposals: np.ndarray, truth: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        num_segments = len(labels)
-        # Each pixel's segment; then one slot for pixels of no segment and one for void.
-        slots = np.full(truth.shape, num_segments)
-        for index, label in enumerate(labels):
-            slots[truth == label] = index
-        slots[truth == self.ignore_label] = num_segments + 1
-        area = np.bincount(slots.ravel(), minlength=num_segments + 2)[:num_segments]
-        best = np.zeros(num_segments)
-        for mask in proposals:
-            inside = np.bincount(slots[mask], minlength=num_segments + 2)[: num_segments + 1]
-            shared = inside[:num_segments]
-            best = np.maximum(best, shared / (area + inside.sum() - shared))
-        return best
 
     def merge(self, other: MaskRecall) -> None:
         """Add what another worker counted."""
