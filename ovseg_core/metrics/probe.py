@@ -61,7 +61,7 @@ class RegionTopK:
         return float(self.hits[self.ks.index(k), chosen].sum() / regions) if regions else float("nan")
 
     def mean_class_accuracy(self, classes: Sequence[int], k: int = 1) -> float:
-        """Mean over the classes that have a region of their Top-k (DenseVLM, Tables S2-S6); NaN without any."""
+        """Mean over the classes with regions of their Top-k (DenseVLM, Tables S2-S6); NaN without any."""
         chosen = [index for index in classes if self.regions[index]]
         shares = self.hits[self.ks.index(k), chosen] / self.regions[chosen]
         return float(shares.mean()) if chosen else float("nan")
