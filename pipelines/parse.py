@@ -5,7 +5,7 @@ import logging
 import multiprocessing
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +22,7 @@ from ovseg_core.text.settings import ExtractSettings
 
 logger = logging.getLogger(__name__)
 LONGEST = 10_000  # characters of a caption that the command reads
+GROUP_ROWS, GROUP_BYTES = 32_768, 64_000_000  # of a row group of the output, whichever is reached first
 WORDS = ("nouns", "adjectives", "verbs")
 SCHEMA = pa.schema([("caption", pa.string()), *((name, pa.list_(pa.string())) for name in COLUMNS)])
 Made = tuple[pa.Table, Counter[str]]
@@ -68,9 +69,8 @@ def parse(source: str, output: str, how: How, column: str | None = None, workers
     tables = map(Parser(how), batches) if workers == 1 else _spread(how, batches, workers)
     with files.atomic(output) as handle, pq.ParquetWriter(handle, SCHEMA) as writer:
         with tqdm(desc="parse", unit=" captions", unit_scale=True) as bar:
-            for table, counted in tables:
+            for table in _groups(tables, counts):
                 writer.write_table(table)
-                counts.update(counted)
                 bar.update(len(table))
         writer.add_key_value_metadata({COUNTS.decode(): json.dumps(+counts, sort_keys=True)})
     seconds = time.perf_counter() - started
@@ -81,6 +81,21 @@ def parse(source: str, output: str, how: How, column: str | None = None, workers
     )
     logger.info("%s: %s", output, told.removesuffix("; "))
     return +counts
+
+
+def _groups(made: Iterable[Made], counts: Counter[str]) -> Iterator[pa.Table]:
+    """Tables in groups large enough that 12 million rows have no more than a few hundred of them."""
+    group: list[pa.Table] = []
+    rows = size = 0
+    for table, counted in made:
+        counts.update(counted)
+        group.append(table)
+        rows, size = rows + len(table), size + table.nbytes
+        if rows >= GROUP_ROWS or size > GROUP_BYTES:
+            yield pa.concat_tables(group)
+            group, rows, size = [], 0, 0
+    if group:
+        yield pa.concat_tables(group)
 
 
 _parser: Callable[[list[str]], Made]

@@ -18,6 +18,7 @@ from ovseg_core.text.network import WEIGHTS
 from ovseg_core.text.phrases import Parsed
 from ovseg_core.text.pipeline import CaptionParser
 from ovseg_core.text.settings import LEXICON, ExtractSettings, model_folder
+from ovseg_core.text.word_tables import TABLES
 
 logger = logging.getLogger(__name__)
 COLUMNS = ("nouns", "adjectives", "verbs", "noun_phrases", "entities")
@@ -27,7 +28,7 @@ COUNTS = b"ovseg.counts"  # metadata of a text table: JSON of what was read and 
 # Modules that shape a table.
 CODE = (
     *("captions", "entity_sets", "extraction", "features", "lemmas", "lexicon", "network", "phrases"),
-    *("pipeline", "tagger", "tokens", "visible", "words"),
+    *("pipeline", "tagger", "tokens", "visible", "word_tables", "words"),
 )
 
 
@@ -107,7 +108,7 @@ def code(model: str, entities: str) -> dict[str, str]:
     parts = {name: files.digest(folder / f"{name}.py") for name in CODE}
     parts |= {name: metadata.version(name) for name in ("spacy", "spacy-lookups-data")}
     if model == LEXICON:
-        parts["weights"] = files.digest(WEIGHTS)
+        parts |= {"weights": files.digest(WEIGHTS), "tables": files.digest(TABLES)}
     elif found := model_folder(model):
         parts["model"] = files.digest(found / "meta.json")
     if entities != MINED and entities not in NAMED:

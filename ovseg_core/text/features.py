@@ -39,11 +39,12 @@ def describe(word: str, lexicon: Lexicon) -> tuple[str, ...]:
 
 def spelling(word: str) -> str:
     """Capitals, digits and signs of a word, and whether it has one, two or more characters."""
-    letters, digits = any(c.isalpha() for c in word), any(c.isdigit() for c in word)
     if word.isalpha():
         kind = "lower" if word.islower() else "upper" if word.isupper() else "mixed"
         kind = "title" if len(word) > 1 and word[0].isupper() and word[1:].islower() else kind
-    elif digits or not letters:
+        return f"{kind}{min(len(word), 3)}"
+    letters, digits = any(c.isalpha() for c in word), any(c.isdigit() for c in word)
+    if digits or not letters:
         kind = ("digits", "coded")[letters] if digits else "signs"
     elif "-" in word:
         kind = "joined" if word.islower() else "Joined"

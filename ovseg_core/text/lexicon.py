@@ -1,20 +1,18 @@
 """What lists say of a word before its neighbours are looked at.
 
-WordNet's lists say what a word may be. spaCy's table of Brown clusters groups words that keep the same
-company: a word that the treebank lacks is tagged as the words of its cluster are. Its table of frequencies
-says whether a word is mostly a name.
+WordNet's lists say what a word may be. Brown clusters group words that keep the same company: a word that the
+treebank lacks is tagged as the words of its cluster are. How a word is mostly written says whether it is a
+name.
 """
 
 import gc
 import re
 from functools import cache, lru_cache
-from itertools import islice
 
-from ovseg_core.text.lemmas import Lemmas, lookups
+from ovseg_core.text import word_tables
+from ovseg_core.text.lemmas import Lemmas
 
 OPEN_TAGS = ("NN", "NNS", "VB", "VBZ", "VBG", "VBN", "JJ", "RB")
-FREQUENT_WORDS = 100_000  # the tables are ordered by frequency; their tail is names and misspellings
-CASING = 4
 MAX_WORD = 40  # letters; what is longer is no word
 LATIN_END = "\u024f"
 ADDRESS = re.compile(r"://|^www\.|\w@\w|\.(com|org|net|jpe?g|png)\b")
@@ -27,20 +25,7 @@ class Lexicon:
     def __init__(self) -> None:
         self.lemmas = Lemmas()
         self.listed = lru_cache(1 << 16)(self._listed)
-        words = islice(lookups("lexeme_cluster").items(), FREQUENT_WORDS)
-        self.clusters: dict[str, int] = {
-            word: cluster for word, cluster in words if word.isalpha() and word.islower()
-        }
-        self.casing = self._casing()
-
-    def _casing(self) -> dict[str, int]:
-        """How much more often a word is written "lake" than "Lake": powers of e, from -CASING to CASING."""
-        seen = lookups("lexeme_prob")  # log-probabilities
-        pairs = ((word, seen.get(word), seen.get(word.title())) for word in self.clusters)
-        odds = {
-            word: CASING if name is None else small - name for word, small, name in pairs if small is not None
-        }
-        return {word: round(max(-CASING, min(CASING, value))) for word, value in odds.items()}
+        self.clusters, self.casing = word_tables.read()
 
     def _listed(self, word: str) -> list[str]:
         """The open-class tags that the word lists allow for a lower-case word, in the order of OPEN_TAGS."""
@@ -69,7 +54,7 @@ class Lexicon:
 
 @cache
 def shared() -> Lexicon:
-    """The lexicon of this process: it takes a second to read."""
+    """The lexicon of this process: it takes a while to read."""
     lexicon = Lexicon()
     gc.collect()
     gc.freeze()  # what stays for good, the garbage collector need not look through ever again

@@ -88,7 +88,10 @@ class Network:
         words = self.embedding[rows].sum(1, dtype=np.int32) + self.embedding_bias
         words = (words.clip(0, LARGEST) >> 2).astype(np.float32)
         places, _, width = self.window.shape
-        sums = np.floor(words @ self.all_places * 2.0 ** (4 - self.shift) + 0.5).clip(-MOST_SUM, MOST_SUM)
+        sums = words @ self.all_places
+        sums *= 2.0 ** (4 - self.shift)
+        sums += 0.5
+        np.floor(sums, out=sums).clip(-MOST_SUM, MOST_SUM, out=sums)
         self.sums[:, first : self.number] = sums.reshape(-1, places, width).swapaxes(0, 1)
         return range(first, self.number)
 

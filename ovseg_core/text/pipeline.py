@@ -93,6 +93,9 @@ class CaptionParser:
 
     def __init__(self, model: str, entities: str = entity_sets.MINED, forms: bool = False) -> None:
         self.pipeline = load(model)
+        if model == LEXICON:  # it asks spaCy for none of the traits that each new word would be examined for
+            vocabulary: Any = self.pipeline.vocab
+            vocabulary.lex_attr_getters = {}
         self.words = WordReader(self.pipeline.vocab.strings)
         self.entities, self.forms = entity_sets.load(entities, shared().lemmas), forms
         self.zone = ExitStack()  # spaCy forgets what it met since the zone was entered when it is left

@@ -107,6 +107,22 @@ def test_two_processes_write_the_same_bytes_as_one(one_parser, tmp_path):
     assert (tmp_path / "1.parquet").read_bytes() == (tmp_path / "2.parquet").read_bytes()
 
 
+def test_row_groups_are_of_several_batches_but_bounded_in_bytes(one_parser, tmp_path, monkeypatch):
+    monkeypatch.setattr(parse, "GROUP_ROWS", 4096)  # two batches of 2,048
+    lines = [f"star {i}" for i in range(7000)]
+    (tmp_path / "a.txt").write_text("\n".join(lines))
+
+    def group_sizes():
+        parse.parse(str(tmp_path / "a.txt"), str(tmp_path / "out.parquet"), HOW)
+        metadata = pq.read_metadata(tmp_path / "out.parquet")
+        return [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
+
+    assert group_sizes() == [4096, 2904]
+    monkeypatch.setattr(parse, "GROUP_BYTES", 1)
+    assert group_sizes() == [2048, 2048, 2048, 856]
+    assert shards.read_table(tmp_path / "out.parquet")["caption"].to_pylist() == lines
+
+
 def test_from_the_command_line_words_as_they_are_written(tmp_path, caplog):
     (tmp_path / "a.csv").write_text("id,caption\n1,Two men ride horses\n2,\n")
     (tmp_path / "names").write_text("man\nhorse\n")
