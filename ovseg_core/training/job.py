@@ -12,7 +12,7 @@ from ovseg_core.methods.registry import build
 from ovseg_core.training import checkpoint
 from ovseg_core.training.corpus import DataFolders, Stream, read_label_names, read_streams, read_words
 from ovseg_core.training.identity import Job
-from ovseg_core.training.loader import Loader, StreamReader, UnusableData
+from ovseg_core.training.loader import NO_PARTNER, Loader, StreamReader, UnusableData
 from ovseg_core.training.loop import NonFiniteLoss, Trainer, Worker
 from ovseg_core.training.plan import StreamPlan
 from ovseg_core.training.settings import COMPONENTS_FILE, DataSettings, TrainSettings
@@ -44,7 +44,7 @@ def run_job(job: Job, worker: Worker) -> None:
     model = build(job.run["method"], job.run["settings"], job.run["model"], words)
     path = files.join(DataFolders(job.data)["features"], COMPONENTS_FILE)
     checkpoint.load_components(getattr(model, "image", model), path)
-    if job.run["model"]["text"]["start"] == "images":
+    if job.run["model"]["text"]["start"] == "images" and hasattr(model, "text"):
         start_words(model, read_streams(DataFolders(job.data), data).get(False), cached_features(job))
     loader = make_loader(job, model, settings, data, worker)
     trainer = Trainer(model, settings, job.seed, worker)
@@ -80,7 +80,12 @@ def make_loader(
 ) -> Loader:
     """The loader of one worker over the corpus of a job."""
     folders = DataFolders(job.data)
-    streams = read_streams(folders, data)
+    streams = read_streams(
+        folders,
+        data,
+        nouns=getattr(model, "reads_nouns", False),
+        entities=getattr(model, "reads_entities", False) or data.pairs > 0,
+    )
     reads_labels = getattr(model, "reads_labels", False) and True in streams
     names = read_label_names(streams[True]) if reads_labels else []
     features = cached_features(job)
@@ -121,7 +126,7 @@ def cached_features(job: Job) -> str | None:
 def check_drops(trainer: Trainer, settings: TrainSettings, data: DataSettings) -> None:
     """Stop when more samples are unusable than `data.max_bad` allows."""
     seen = trainer.step * settings.part_size * settings.accumulate
-    dropped = sum(trainer.drops.values())
+    dropped = sum(trainer.drops.values()) - trainer.drops[NO_PARTNER]  # that image was used, alone
     if dropped > data.max_bad * seen + 1:
         raise UnusableData(
             f"data.max_bad is {data.max_bad}, but {dropped} of {seen + dropped} samples up to step "
