@@ -1,0 +1,156 @@
+"""How far a mean IoU would move with other images, and whether one system is above another (Efron, 1979).
+
+Images are drawn with replacement, their pixel counts added, the mean IoU taken anew. Shape letters: N images;
+C classes; B draws; S seeds of one system.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from ovseg_core.metrics.iou import check_convention, class_iou
+from ovseg_core.metrics.per_image import PerImageIoU
+
+DRAWS = 2000
+LEVEL = 0.95
+AT_ONCE = 250  # draws
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A share or a difference of shares, and the bounds that hold LEVEL of its draws."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The mean IoU of A less that of B."""
+
+    difference: Interval
+
+    @property
+    def above(self) -> bool:
+        """Whether A is above B in so many draws that chance over images (and seeds) is no likely reason."""
+        return self.difference.low > 0
+
+
+def interval(
+    seeds: Sequence[PerImageIoU],
+    classes: Sequence[int] | None = None,
+    convention: str = "mmseg",
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> Interval:
+    """Mean IoU (mean over S seeds), with its percentile interval over images; the seeds stay as they are.
+
+    Raises:
+        ValueError: the seeds were scored on different images, or on none.
+    """
+    keys = common_keys(seeds)
+    weights = draw_images(len(keys), draws, seed)
+    found = np.mean([means(counted, weights, classes, convention) for counted in seeds], axis=0)
+    return _interval(found)
+
+
+def compare(
+    a: Sequence[PerImageIoU],
+    b: Sequence[PerImageIoU],
+    classes: Sequence[int] | None = None,
+    convention: str = "mmseg",
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> Comparison:
+    """Paired bootstrap: in every draw both systems meet the same images, and seeds of their own are drawn too.
+
+    With one seed each only the images are drawn, so what another training would change is not in it.
+
+    Raises:
+        ValueError: the systems were scored on different images, or on none.
+    """
+    keys = common_keys([*a, *b])
+    weights = draw_images(len(keys), draws, seed)
+    rng = np.random.default_rng([seed, 1])
+    drawn = [
+        _mean_of_drawn(np.stack([means(counted, weights, classes, convention) for counted in one]), rng)
+        for one in (a, b)
+    ]
+    return Comparison(_interval(drawn[0] - drawn[1]))
+
+
+def draw_images(number: int, draws: int, seed: int) -> np.ndarray:
+    """(B + 1, N) uint16: how often each image is in each draw; the first row is the data as it is."""
+    drawn = np.ones((draws + 1, number), np.uint16)
+    drawn[1:] = np.random.default_rng(seed).multinomial(number, np.full(number, 1 / number), size=draws)
+    return drawn
+
+
+def means(
+    counted: PerImageIoU, weights: np.ndarray, classes: Sequence[int] | None = None, convention: str = "mmseg"
+) -> np.ndarray:
+    """(B + 1,) mean IoU of images by (B + 1, N) weights; NaN where no class is left.
+
+    N is in the order of the sorted keys. A few draws at a time: memory does not grow with B x C.
+    """
+    check_convention(convention)
+    chosen = np.arange(counted.num_classes) if classes is None else np.asarray(list(classes), np.int64)
+    image, label, *columns = counted.stacked().T
+    shape = (weights.shape[1], counted.num_classes)
+    if convention == "torchmetrics":
+        hits, predicted, true = columns
+        columns = [hits / (predicted + true - hits), np.ones(len(label))]
+    by_image = [csr_array((column.astype(float), (image, label)), shape) for column in columns]
+    found = []
+    for start in range(0, len(weights), AT_ONCE):
+        drawn = weights[start : start + AT_ONCE].T.astype(float)
+        found.append(_means([(column.T @ drawn).T[:, chosen] for column in by_image], convention))
+    return np.concatenate(found)
+
+
+def _means(columns: Sequence[np.ndarray], convention: str) -> np.ndarray:
+    """Mean IoU of each draw, from (B, C) sums: hits, predicted, true; or, for torchmetrics, shares and pairs."""
+    if convention == "torchmetrics":
+        shares, number = columns[0].sum(1), columns[1].sum(1)
+    else:
+        iou = class_iou(*columns, convention)
+        shares, number = np.nansum(iou, axis=1), (~np.isnan(iou)).sum(1)
+    return np.divide(shares, number, out=np.full(len(shares), np.nan), where=number > 0)
+
+
+def common_keys(parts: Sequence[PerImageIoU]) -> list[str]:
+    """The images that all were scored on; they have to be the same ones.
+
+    Raises:
+        ValueError: naming the first image that some lack, or when there is none.
+    """
+    keys = sorted(parts[0].rows) if parts else []
+    if not keys:
+        raise ValueError("there is no image to draw from")
+    for part in parts[1:]:
+        if odd := sorted(set(keys) ^ part.rows.keys()):
+            raise ValueError(
+                f"image {odd[0]!r} was not scored in all of what is compared ({len(odd)} such images)"
+            )
+    return keys
+
+
+def _mean_of_drawn(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """(S, B + 1) scores of each seed -> (B + 1,) mean over S seeds drawn anew; in the first, over all."""
+    number, width = values.shape
+    drawn = rng.integers(number, size=(number, width))
+    drawn[:, 0] = np.arange(number)
+    return np.take_along_axis(values, drawn, 0).mean(0)
+
+
+def _interval(values: np.ndarray) -> Interval:
+    known = values[1:][~np.isnan(values[1:])]
+    if not len(known) or np.isnan(values[0]):
+        return Interval(float(values[0]), float("nan"), float("nan"))
+    low, high = np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(float(values[0]), float(low), float(high))
