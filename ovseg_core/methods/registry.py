@@ -7,15 +7,24 @@ from torch import Tensor, nn
 
 from ovseg_core import params
 from ovseg_core.methods.clip_dense import ClipDense
+from ovseg_core.methods.groupvit import GroupViT
 from ovseg_core.methods.lseg import LSeg
 from ovseg_core.methods.masks import MaskModel
 from ovseg_core.methods.openseg import OpenSeg
+from ovseg_core.methods.ovsegmentor import OVSegmentor
 from ovseg_core.models.settings import ModelSettings
 from ovseg_core.records import Batch
 
 Regions = Literal["predicted", "none"] | Tensor  # or (B, M, H, W) bool masks given from outside
 
-METHODS: dict[str, Any] = {"openseg": OpenSeg, "masks": MaskModel, "clip_dense": ClipDense, "lseg": LSeg}
+METHODS: dict[str, Any] = {
+    "openseg": OpenSeg,
+    "masks": MaskModel,
+    "clip_dense": ClipDense,
+    "lseg": LSeg,
+    "ovsegmentor": OVSegmentor,
+    "groupvit": GroupViT,
+}
 
 
 class Method(Protocol):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from ovseg_core.methods.grouping_settings import GroupViTSettings, OVSegmentorSettings
 from ovseg_core.params import check
 
 
@@ -78,4 +79,6 @@ METHOD_SETTINGS: dict[str, type] = {
     "masks": MaskModelSettings,
     "clip_dense": ClipDenseSettings,
     "lseg": LSegSettings,
+    "ovsegmentor": OVSegmentorSettings,
+    "groupvit": GroupViTSettings,
 }

@@ -1,7 +1,7 @@
 """What the curation kept, as the trainer samples it: one table per stream, and the vocabulary."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from ovseg_core import files, shards
 from ovseg_core.params import ParamError
 from ovseg_core.text import filters
+from ovseg_core.training.pairs import EntityTable, read_entities
 from ovseg_core.training.settings import DataSettings
 
 
@@ -33,18 +34,22 @@ class Stream:
     words: pa.Array  # (n,) lists of strings
     shards: list[str]  # paths without suffix
     shard_of: np.ndarray  # (n,) index into `shards`
+    nouns: pa.Array | None = None  # (n,) lists of strings, where a method asks for them
+    entities: EntityTable | None = None  # where a method, or `data.pairs`, asks for them
 
     def __len__(self) -> int:
         return len(self.keys)
 
 
-def read_streams(folders: DataFolders, settings: DataSettings) -> dict[bool, Stream]:
-    """The streams that a batch draws from, by `labelled`.
+def read_streams(
+    folders: DataFolders, settings: DataSettings, nouns: bool = False, entities: bool = False
+) -> dict[bool, Stream]:
+    """The streams that a batch draws from, by `labelled`; with nouns and entities of each sample on demand.
 
     Raises:
         ParamError: when a share of the batch has no samples to fill it.
     """
-    table = read_samples(folders, settings)
+    table = read_samples(folders, settings, nouns)
     share = settings.labelled_share
     wanted = {True: share, False: 1 - share}
     streams = {labelled: _stream(table, labelled, folders) for labelled, part in wanted.items() if part > 0}
@@ -55,16 +60,22 @@ def read_streams(folders: DataFolders, settings: DataSettings) -> dict[bool, Str
                 f"data.labelled is {settings.labelled} and data.captioned is {settings.captioned}, so "
                 f"{wanted[labelled]:.0%} of a batch are {kind} images, but {folders['corpus']} has none"
             )
+    if entities:
+        path = files.join(folders["corpus"], "partners.parquet")
+        return {
+            key: replace(stream, entities=read_entities(path, stream.keys)) for key, stream in streams.items()
+        }
     return streams
 
 
-def read_samples(folders: DataFolders, settings: DataSettings) -> pa.Table:
+def read_samples(folders: DataFolders, settings: DataSettings, nouns: bool = False) -> pa.Table:
     """The samples of the corpus with the words that `data.words` takes.
 
     A captioned sample that has none of them is left out, as `curate.filter` of that name would have done.
+    With `nouns`, a column of that name holds those of the words that are one, before `data.words` takes.
     """
     table = shards.read_table(files.join(folders["corpus"], "samples.parquet"))
-    if settings.words is None:
+    if settings.words is None and not nouns:
         return table
     units = pa.table(
         {
@@ -73,6 +84,11 @@ def read_samples(folders: DataFolders, settings: DataSettings) -> pa.Table:
             "part": pc.list_flatten(table["parts"]),
         }
     )
+    if nouns:
+        found = filters.words_per_row(units.filter(pc.equal(units["part"], "noun")), len(table))
+        table = table.append_column("nouns", found)
+    if settings.words is None:
+        return table
     taken = pa.array(filters.taken_parts(settings.words, phrases=True))
     words = filters.words_per_row(units.filter(pc.is_in(units["part"], value_set=taken)), len(table))
     some = pc.greater(pc.list_value_length(words), 0)
@@ -91,6 +107,7 @@ def _stream(table: pa.Table, labelled: bool, folders: DataFolders) -> Stream:
         words=_whole(rows["words"]),
         shards=[files.join(folder, name) for name in names],
         shard_of=shard_of,
+        nouns=_whole(rows["nouns"]) if "nouns" in rows.column_names else None,
     )
 
 

@@ -57,6 +57,7 @@ def data_fingerprint(root: str, pseudo: str | None) -> str:
     the fingerprint of what made them.
     """
     tables = [files.join(root, "corpus", name) for name in ("samples.parquet", "vocabulary.parquet")]
+    tables += files.listing(files.join(root, "corpus"), "partners.parquet")
     for folder in ("shards", "labelled"):
         tables += files.listing(files.join(root, folder), ".parquet")
     stamped = files.listing(files.join(root, "pseudo", pseudo), ".parquet") if pseudo else []

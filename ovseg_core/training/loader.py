@@ -10,12 +10,16 @@ from typing import Any
 
 from ovseg_core.records import BadSample, Batch
 from ovseg_core.training.corpus import Stream
+from ovseg_core.training.pairs import PairDrawer, num_partners
 from ovseg_core.training.plan import StreamPlan, positions, seed_of
 from ovseg_core.training.samples import Prepared, collate, decode, maps_of, prepare
 from ovseg_core.training.settings import DataSettings
 from ovseg_core.training.shard_cache import ShardCache
 
 AHEAD = 4  # batches that wait ready-made
+NO_PARTNER = (
+    "no_partner"  # an image none of whose entities another image of its window shows; it stays in use
+)
 
 
 class UnusableData(Exception):
@@ -38,6 +42,7 @@ class StreamReader:
     ) -> None:
         self.stream, self.plan, self.settings, self.cache = stream, plan, settings, cache
         self.seed = (seed, int(stream.labelled))
+        self.pairs = PairDrawer(plan, stream.entities, self.seed) if stream.entities else None
         self._window: tuple[int, int] | None = None
 
     def move_to(self, position: int) -> None:
@@ -62,8 +67,27 @@ class StreamReader:
                 reason = reason or error.reason
         raise UnusableData(f"no sample of {self.stream.shards[0]} and its like can be used: {reason}")
 
+    def partner(self, position: int) -> tuple[Prepared, str, str]:
+        """Another image that shows an entity of the one at `position`, the entity, and why there is none.
+
+        Where the window holds no other such image it is a random one, and the entity is "".
+        """
+        assert self.pairs
+        index, entity = self.pairs.draw(position)
+        try:
+            return self._sample(index, (*self.seed, position, 1)), entity, "" if entity else NO_PARTNER
+        except BadSample as error:
+            sample, _ = self.read(position)
+            return sample, "", error.reason
+
+    def is_at(self, sample: Prepared, position: int) -> bool:
+        """Whether this is the sample that the plan has at `position`, not one in its place."""
+        return bool(self.stream.keys[self.plan.sample(position)].as_py() == sample.key)
+
     def _prepare(self, position: int) -> Prepared:
-        index = self.plan.sample(position)
+        return self._sample(self.plan.sample(position), (*self.seed, position))
+
+    def _sample(self, index: int, seed: tuple[int, ...]) -> Prepared:
         shard = self.cache.get(self.stream.shards[self.stream.shard_of[index]])
         key, words = self.stream.keys[index].as_py(), self.stream.words[index].as_py()
         maps = maps_of(shard, int(self.stream.rows[index]), key)
@@ -71,7 +95,12 @@ class StreamReader:
         if sample is None:
             sample = decode(shard, key, self.settings)
             self.cache.keep(shard, key, sample)
-        return prepare(sample, maps, key, words, self.settings, (*self.seed, position))
+        made = prepare(sample, maps, key, words, self.settings, seed)
+        if self.stream.nouns is not None:
+            made.nouns = self.stream.nouns[index].as_py()
+        if self.stream.entities is not None:
+            made.entities = self.stream.entities.of(index)
+        return made
 
 
 class Loader:
@@ -85,19 +114,47 @@ class Loader:
 
     def load(self, part: int, threads: ThreadPoolExecutor) -> Loaded:
         """The batch of one forward pass. Nothing in it depends on the parts before or on the threads."""
-        labelled, captioned = positions(part, self.part_size, self.settings.labelled_share)
+        partners = num_partners(self.part_size, self.settings.pairs)
+        labelled, captioned = positions(part, self.part_size - partners, self.settings.labelled_share)
         visits = [(self.readers[True], p) for p in labelled] + [(self.readers[False], p) for p in captioned]
         for places, kind in ((labelled, True), (captioned, False)):
             if places:
                 self.readers[kind].move_to(places[0])
-        count = self.settings.threads
-        slices = [visits[i::count] for i in range(count)]
-        done = list(threads.map(lambda some: [reader.read(p) for reader, p in some], slices))
-        read = [done[i % count][i // count] for i in range(len(visits))]
-        batch = collate(
-            [sample for sample, _ in read], self.label_names, self.settings, seed_of(*self.seed, part)
+        read = self._spread(threads, lambda visit: visit[0].read(visit[1]), visits)
+        anchors = [captioned[i % len(captioned)] for i in range(partners)]
+        others = self._spread(threads, lambda place: self.readers[False].partner(place), anchors)
+        samples = [sample for sample, _ in read] + [sample for sample, _, _ in others]
+        batch = collate(samples, self.label_names, self.settings, seed_of(*self.seed, part))
+        self._join(
+            batch,
+            [(place, entity) for place, (_, entity, _) in zip(anchors, others, strict=True)],
+            samples,
+            len(labelled),
         )
-        return Loaded(batch, Counter(reason for _, reason in read if reason))
+        reasons = [reason for _, reason in read] + [reason for _, _, reason in others]
+        return Loaded(batch, Counter(reason for reason in reasons if reason))
+
+    def _spread(self, threads: ThreadPoolExecutor, work: Callable[[Any], Any], items: list[Any]) -> list[Any]:
+        """`work` of every item, in order, by all threads."""
+        count = self.settings.threads
+        done = list(
+            threads.map(lambda some: [work(item) for item in some], [items[i::count] for i in range(count)])
+        )
+        return [done[i % count][i // count] for i in range(len(items))]
+
+    def _join(
+        self, batch: Batch, drawn: list[tuple[int, str]], samples: list[Prepared], num_labelled: int
+    ) -> None:
+        """Say who is whose partner. Partners stand at the end, in the order of the captioned images."""
+        batch.partner, batch.shared = [-1] * len(samples), [""] * len(samples)
+        reader = self.readers.get(False)
+        if reader and reader.stream.entities:
+            batch.entity_names = reader.stream.entities.names
+        for number, (place, entity) in enumerate(drawn):
+            one, other = num_labelled + number, len(samples) - len(drawn) + number
+            if entity and reader and reader.is_at(samples[one], place):
+                batch.partner[one], batch.partner[other] = other, one
+                batch.shared[one] = batch.shared[other] = entity
 
     def batches(self, first: int, last: int) -> Generator[Loaded, None, None]:
         """Parts `first` to `last - 1`, prepared up to AHEAD parts in advance."""

@@ -139,6 +139,7 @@ class Trainer:
 
     def _backward(self, part: Loaded) -> dict[str, float]:
         batch = on_device(part.batch, self.worker.device)
+        batch.step, batch.steps = self.step, self.settings.steps
         device = self.worker.device.partition(":")[0]
         with torch.autocast(device, torch.bfloat16, enabled=self.precision == "bf16"):
             losses = self.network(batch)  # a method's forward is its `losses`

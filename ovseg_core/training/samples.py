@@ -29,6 +29,8 @@ class Prepared:
     masks: np.ndarray  # (M, h, w) bool
     names: list[str]  # M class names, "" where unknown
     maps: list[Tensor] = field(default_factory=list)  # (C, h_l, w_l) per level
+    nouns: list[str] = field(default_factory=list)
+    entities: list[str] = field(default_factory=list)
 
 
 def decode(shard: LoadedShard, key: str, settings: DataSettings) -> Decoded:
@@ -127,6 +129,8 @@ def collate(samples: list[Prepared], label_names: list[str], settings: DataSetti
         label_names=label_names,
         features=[torch.stack(level) for level in zip(*(s.maps for s in samples), strict=True)],
         seed=seed,
+        nouns=[sample.nouns for sample in samples],
+        entities=[sample.entities for sample in samples],
     )
 
 

@@ -77,6 +77,7 @@ class DataSettings:
 
     labelled: float  # share of a batch with human masks
     captioned: bool  # images that have only a caption fill the rest; false leaves them out
+    pairs: float  # share of a batch that partners fill: images that show an entity of another image of it
     words: CaptionFilter | None  # what a run takes of the words that curate.filter kept; null: all of them
     pseudo: str | None  # teacher whose masks caption-only images carry
     min_score: float  # of a pseudo mask
@@ -99,6 +100,13 @@ class DataSettings:
             "data.labelled",
             self.labelled,
             "above 0 where data.captioned is false, or there is nothing to train on",
+        )
+        room = (1 - self.labelled_share) / 2
+        check(
+            0 <= self.pairs <= room,
+            "data.pairs",
+            self.pairs,
+            f"from 0 to {room:g}: a partner for each other caption-only image of a batch at most",
         )
         for name in ("max_masks", "size", "mask_stride", "window", "threads"):
             check(getattr(self, name) >= 1, f"data.{name}", getattr(self, name), "at least 1")

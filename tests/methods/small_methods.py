@@ -40,6 +40,39 @@ SETTINGS = {
     "masks": {"num_regions": 4, "layers": 1, "positions": 8, "quality_weight": 1.0},
     "clip_dense": {"head": "conv", "text": "caption", "sync": True, "mask_negatives": True},
     "lseg": {"temperature": 0.07},
+    "ovsegmentor": {
+        "num_groups": 4,
+        "group_tokens": None,
+        "layers": [1, 1],
+        "keep_tokens": True,
+        "binding": "slots",
+        "iterations": 1,
+        "slot_temperature": None,
+        "positions": 8,
+        "projection": "linear",
+        "objective": "all_entities",
+        "entity_weight": 1.0,
+        "num_prompts": 2,
+        "prompts": "single",
+        "mask_weight": 0.1,
+        "mask_from": 0.0,
+        "ratio": 0.5,
+        "delta": 0.5,
+        "delta_of_peak": False,
+        "momentum": 0.9,
+        "mask_negatives": True,
+        "sync": True,
+    },
+    "groupvit": {
+        "num_groups": [8, 4],
+        "layers": [1, 1, 1],
+        "positions": 8,
+        "projection": "linear",
+        "num_prompts": 2,
+        "prompts": "single",
+        "mask_negatives": True,
+        "sync": True,
+    },
 }
 
 
@@ -60,6 +93,7 @@ def batch(size=4, seed=0):
         masks[b, 0, top : top + 4, 2:6] = True
         masks[b, 1] = ~masks[b, 0]
     said = [["fish", "red fish", "sky"] if b % 2 == 0 else ["house", "sky"] for b in range(size)]
+    half = size // 2  # rows b and b + half are partners; where half is odd they share the sky alone
     return Batch(
         keys=[str(b) for b in range(size)],
         images=images,
@@ -70,4 +104,9 @@ def batch(size=4, seed=0):
         labels=torch.tensor([[0, 2] if b % 2 == 0 else [1, 2] for b in range(size)]),
         label_names=["fish", "house", "sky"],
         seed=seed,
+        nouns=[[word for word in words if " " not in word] for words in said],
+        entities=[[word for word in words if " " not in word] for words in said],
+        entity_names=["fish", "house", "sky"],
+        partner=[b + half if b < half else b - half for b in range(size)],
+        shared=["sky"] * size,
     )

@@ -1,0 +1,150 @@
+"""What OVSegmentor and GroupViT share: projections to the joint space, contrast, and how groups are read.
+
+Shape letters: B images, K groups, L = h x w locations, T texts, D joint width.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ovseg_core.losses import gather
+from ovseg_core.losses.contrastive import info_nce
+from ovseg_core.losses.multi_label import multi_label_contrast
+from ovseg_core.losses.words import WordBatch
+from ovseg_core.masks.pooling import match_size, pool
+from ovseg_core.methods.inference import dense_scores, region_scores
+from ovseg_core.methods.words import word_batch
+from ovseg_core.models.group_encoder import Grouped
+from ovseg_core.models.text_towers import embed
+from ovseg_core.records import Batch
+
+WIDER = 16  # hidden units of an mlp projection per output: 4096 for 256, as in GroupViT
+
+
+class Projection(nn.Module):
+    """To the joint space: a linear map, or GroupViT's two layers with a batch norm between them."""
+
+    def __init__(self, kind: str, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.layers: nn.Module = nn.Linear(inputs, outputs)
+        self.norm: nn.BatchNorm1d | None = None
+        if kind == "mlp":
+            self.layers = nn.Linear(inputs, WIDER * outputs)
+            self.norm = nn.BatchNorm1d(WIDER * outputs)
+            self.last = nn.Linear(WIDER * outputs, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., inputs) -> (..., outputs), float32."""
+        x = self.layers(x)
+        if self.norm is None:
+            return x.float()
+        hidden = self.norm(x.flatten(0, -2)).view_as(x)
+        return self.last(torch.relu(hidden)).float()
+
+
+class Reading:
+    """How the groups of a trained encoder answer: the verbs of `Method` but `losses`. Mixed into a module
+    that has `image` (an encoder), `text` (a tower) and `project`."""
+
+    image: Any
+    text: nn.Module
+    project: Projection
+
+    def embed_text(self, texts: list[str]) -> Tensor:
+        """(T, D) embeddings of unit length."""
+        return self.joint_texts(texts)
+
+    def joint_texts(self, texts: list[str]) -> Tensor:
+        """(T, D) of unit length."""
+        return embed(self.text, texts)
+
+    def encode(self, images: Tensor, features: Sequence[Tensor] = ()) -> Grouped:
+        """(B, 3, H, W) images in [0, 1], or cached maps of a frozen backbone, to groups."""
+        return self.image(features or self.image.stem.maps(images))
+
+    def proposals(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) -> (B, K, h, w): the affinity of each location to each group; they add up to one."""
+        return self.encode(images).masks.float()
+
+    def score_maps(
+        self, images: Tensor, text_embeddings: Tensor, regions: "str | Tensor" = "predicted"
+    ) -> Tensor:
+        """(B, T, h, w): A G T^T (Eq. 1, before its argmax), with cosines between groups and texts.
+
+        `none` reads every image token as a group of its own, given (B, M, H, W) masks the tokens in them.
+        """
+        found = self.encode(images)
+        tokens = found.tokens.transpose(1, 2).unflatten(2, found.size)
+        if isinstance(regions, str) and regions == "none":
+            projected = self.project(found.tokens).transpose(1, 2).unflatten(2, found.size)
+            return dense_scores(projected, text_embeddings)
+        if isinstance(regions, str):
+            return region_scores(self.project(found.groups), found.masks, text_embeddings)
+        pooled = pool(tokens, match_size(regions, like=tokens))
+        return region_scores(self.project(pooled), regions, text_embeddings)
+
+
+class Contrast:
+    """Contrastive losses of one batch, over the rows of all workers where `sync` says so."""
+
+    def __init__(self, batch: Batch, temperature: Tensor, mask_negatives: bool, sync: bool) -> None:
+        self.temperature, self.sync = temperature, sync and gather.is_distributed()
+        self.same: Tensor | None = None
+        if mask_negatives:
+            count = sum(map(len, batch.words))
+            words: WordBatch = word_batch(batch, batch.words, batch.images.new_zeros(count, 0).float())
+            self.same = (words.gathered() if self.sync else words).describes()
+
+    def rows(self, tensor: Tensor) -> Tensor:
+        """Of all workers."""
+        if not self.sync:
+            return tensor
+        if tensor.dtype == torch.bool:  # not every backend gathers them
+            return gather.gather_rows(tensor.long())[0].bool()
+        return gather.gather_rows(tensor)[0]
+
+    def pairs(self, one: Tensor, other: Tensor, has: Tensor | None = None) -> Tensor:
+        """InfoNCE of (B, D) and (B, D); rows without `has` are left out, also as negatives. Eq. 7 and 9.
+
+        Eq. 7 is printed without its logarithm; this is the usual loss.
+        """
+        one, other = self.rows(one), self.rows(other)
+        if has is None:
+            return info_nce(one, other, self.temperature, self.same)
+        kept = self.rows(has).nonzero()[:, 0]
+        if not len(kept):
+            return 0 * (one.sum() + other.sum())
+        same = None if self.same is None else self.same[kept][:, kept]
+        return info_nce(one[kept], other[kept], self.temperature, same)
+
+    def labels(self, images: Tensor, texts: Tensor, has: Tensor) -> Tensor:
+        """(B, D) images against (B, N, D) texts of their own."""
+        return multi_label_contrast(self.rows(images), self.rows(texts), self.rows(has), self.temperature)
+
+
+def temperature_of(log_temperature: Tensor) -> Tensor:
+    """tau, learnt from 0.07, with CLIP's bound."""
+    return log_temperature.exp().clamp(min=0.01)
+
+
+def padded(texts: Sequence[Sequence[str]], count: int) -> tuple[list[str], list[list[bool]]]:
+    """Up to `count` texts of each of B rows as B x count, and which are there."""
+    flat = [text for some in texts for text in [*some, *[""] * (count - len(some))]]
+    return flat, [[True] * len(some) + [False] * (count - len(some)) for some in texts]
+
+
+def text_rows(
+    embed_texts: Callable[[list[str]], Tensor],
+    texts: Sequence[Sequence[str]],
+    count: int,
+    device: torch.device,
+) -> tuple[Tensor, Tensor]:
+    """(B, count, D) embeddings of up to `count` texts each, and (B, count) which are there."""
+    flat, has = padded(texts, count)
+    distinct = list(dict.fromkeys(flat))
+    place = {text: index for index, text in enumerate(distinct)}
+    rows = torch.tensor([place[text] for text in flat], device=device)
+    found = embed_texts(distinct)[rows].unflatten(0, (len(texts), count))
+    return found, torch.tensor(has, dtype=torch.bool, device=device)
