@@ -186,11 +186,11 @@ class Labeller:
         """A function from keys to cached maps, one (B, C, h, w) tensor per level; none without a cache."""
         if self.job.features is None:
             return lambda _: []
-        from ovseg_core.training.shard_cache import read_maps
+        from ovseg_core.training.shard_cache import level_names, read_maps
 
         levels = read_maps(files.join(self.job.features, shards.name_of(shard) + ".safetensors"))
         row = {key: number for number, key in enumerate(keys)}
-        names = sorted(levels.keys() - {"valid"})
+        names = level_names(levels)
         return lambda some: [levels[name][[row[key] for key in some]] for name in names]
 
     def label(

@@ -15,7 +15,7 @@ from ovseg_core import shards
 from ovseg_core.records import BadSample, Batch
 from ovseg_core.training.augment import View, draw_view, whole_view
 from ovseg_core.training.settings import DataSettings
-from ovseg_core.training.shard_cache import Decoded, LoadedShard
+from ovseg_core.training.shard_cache import Decoded, LoadedShard, level_names
 
 
 @dataclass
@@ -90,7 +90,7 @@ def maps_of(shard: LoadedShard, row: int, key: str) -> list[Tensor]:
     """The cached maps of one row of a shard, finest first; none without a cache."""
     if shard.maps and not shard.maps["valid"][row]:
         raise BadSample("no_features", key)
-    return [shard.maps[name][row] for name in sorted(shard.maps) if name.startswith("level")]
+    return [shard.maps[name][row] for name in level_names(shard.maps)]
 
 
 def _masks_of(sample: Decoded, view: View, settings: DataSettings) -> tuple[np.ndarray, list[str]]:

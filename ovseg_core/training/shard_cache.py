@@ -1,6 +1,6 @@
 """Shards of the current and the next window in memory, loaded in the background."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -106,6 +106,11 @@ def read_maps(path: str) -> dict[str, Any]:
     from safetensors.torch import load, load_file
 
     return load(files.read_bytes(path)) if files.is_url(path) else load_file(path)
+
+
+def level_names(maps: Mapping[str, Any]) -> list[str]:
+    """The levels of the backbone among such tensors, finest first."""
+    return sorted(name for name in maps if name.startswith("level"))
 
 
 def _present(path: str) -> str:
