@@ -10,6 +10,16 @@ from pathlib import Path
 from ovseg_core import params
 
 PARAMS = Path("params.yaml")
+SCORED = (
+    "semantic",
+    "bbox",
+    "segm",
+    "lvis",
+    "lvis-fixed",
+    "panoptic",
+    "regions",
+)  # TASKS, without loading it
+CONVENTIONS = ("mmseg", "detectron2", "torchmetrics")  # of metrics.iou
 
 
 def check(_args: argparse.Namespace) -> None:
@@ -49,6 +59,14 @@ def predict(args: argparse.Namespace) -> None:
 
     reading = {"background": args.background, "prompts": args.prompts, "centring": args.centring}
     run(args.model, args.input, args.vocab, args.output, **reading)
+
+
+def score(args: argparse.Namespace) -> None:
+    """Score predictions of any system beside their truth: a table, and with --json every number."""
+    from pipelines.score import score as run
+
+    options = {"names": args.names, "convention": args.convention}
+    run(args.task, args.predictions, args.truth, args.json, **options)
 
 
 def parse(args: argparse.Namespace) -> None:
@@ -116,6 +134,17 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--background", nargs="+", default=[], help="further names; what they win is background")
     sub.add_argument("--prompts", default="single", help="as evaluate.prompts")
     sub.add_argument("--centring", type=float, default=0.0, help="as evaluate.centring")
+    sub = command(score)
+    sub.add_argument("--task", required=True, choices=SCORED)
+    sub.add_argument(
+        "--predictions", type=Path, required=True, help="a folder of PNG class maps, or JSON as COCO has it"
+    )
+    sub.add_argument("--truth", type=Path, required=True, help="likewise")
+    sub.add_argument("--names", type=Path, help="semantic: a name a line, or JSON with names and kinds")
+    sub.add_argument(
+        "--convention", choices=CONVENTIONS, help="semantic: how IoU is averaged; mmseg unless given"
+    )
+    sub.add_argument("--json", type=Path, help="a file for every number, as shares from 0 to 1")
     sub = command(parse)
     sub.add_argument(
         "captions", help="txt (a caption a line), csv, tsv, jsonl, parquet, or a folder of shards"

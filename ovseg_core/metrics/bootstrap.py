@@ -48,7 +48,7 @@ def interval(
     draws: int = DRAWS,
     seed: int = 0,
 ) -> Interval:
-    """Mean IoU (mean over S seeds), with its percentile interval over images; the seeds stay as they are.
+    """Mean IoU, mean over S seeds, and its percentile interval over images; the seeds stay as they are.
 
     Raises:
         ValueError: the seeds were scored on different images, or on none.
@@ -67,7 +67,7 @@ def compare(
     draws: int = DRAWS,
     seed: int = 0,
 ) -> Comparison:
-    """Paired bootstrap: in every draw both systems meet the same images, and seeds of their own are drawn too.
+    """Paired bootstrap: in every draw both meet the same images, and seeds of their own are drawn too.
 
     With one seed each only the images are drawn, so what another training would change is not in it.
 
@@ -114,11 +114,11 @@ def means(
 
 
 def _means(columns: Sequence[np.ndarray], convention: str) -> np.ndarray:
-    """Mean IoU of each draw, from (B, C) sums: hits, predicted, true; or, for torchmetrics, shares and pairs."""
+    """Mean IoU of each draw, from (B, C) sums: hits, predicted, true; for torchmetrics shares, pairs."""
     if convention == "torchmetrics":
         shares, number = columns[0].sum(1), columns[1].sum(1)
     else:
-        iou = class_iou(*columns, convention)
+        iou = class_iou(columns[0], columns[1], columns[2], convention)
         shares, number = np.nansum(iou, axis=1), (~np.isnan(iou)).sum(1)
     return np.divide(shares, number, out=np.full(len(shares), np.nan), where=number > 0)
 

@@ -72,13 +72,29 @@ class PerImageIoU:
             iou = hits / (predicted + true - hits)
             recall = hits[true > 0] / true[true > 0]
             return {"miou": _exact_mean(iou), "macc": _exact_mean(recall), "aacc": aacc}
-        hits, predicted, true = (
-            np.bincount(labels, counts, self.num_classes).astype(np.int64)
-            for counts in (hits, predicted, true)
-        )
+        hits, predicted, true = self._totals(labels, hits, predicted, true)
         accuracy = np.divide(hits, true, out=np.full(len(hits), np.nan), where=true > 0)
         miou = nan_mean(class_iou(hits, predicted, true, convention))
         return {"miou": miou, "macc": nan_mean(accuracy), "aacc": aacc}
+
+    def per_class(self, convention: str = "mmseg") -> dict[int, float]:
+        """IoU of every class that the convention counts; of torchmetrics the mean over its images."""
+        check_convention(convention)
+        _, labels, *columns = self.stacked().T
+        hits, predicted, true = self._totals(labels, *columns)
+        if convention == "torchmetrics":
+            pairs = np.bincount(labels, minlength=self.num_classes)
+            shares = np.bincount(
+                labels, columns[0] / (columns[1] + columns[2] - columns[0]), self.num_classes
+            )
+            iou = np.divide(shares, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
+        else:
+            iou = class_iou(hits, predicted, true, convention)
+        return {int(index): float(iou[index]) for index in np.flatnonzero(~np.isnan(iou))}
+
+    def _totals(self, labels: np.ndarray, *columns: np.ndarray) -> list[np.ndarray]:
+        """(C,) int64 sums of columns of `rows` over the images."""
+        return [np.bincount(labels, column, self.num_classes).astype(np.int64) for column in columns]
 
 
 def to_table(counted: PerImageIoU) -> pa.Table:

@@ -132,6 +132,15 @@ def test_unseen_classes_alone():
     assert per_image(images).compute("torchmetrics", classes=[0])["miou"] == pytest.approx(3 / 4)
 
 
+@pytest.mark.parametrize("convention", CONVENTIONS)
+def test_a_class_alone_is_the_mean_over_it(convention):
+    counted = per_image(maps(1))
+    expected = {index: counted.compute(convention, [index])["miou"] for index in range(CLASSES)}
+    found = counted.per_class(convention)
+    assert found == pytest.approx({index: value for index, value in expected.items() if not np.isnan(value)})
+    assert (2 in found) == (convention != "detectron2")
+
+
 def test_nothing_is_not_a_number(recwarn):
     for convention in CONVENTIONS:
         assert np.isnan(list(PerImageIoU(3).compute(convention).values())).all()
