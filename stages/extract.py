@@ -5,10 +5,11 @@ import sys
 
 from ovseg_core import params
 from ovseg_core.run_log import RunLog
+from ovseg_core.text.entity_sets import MINED, NAMED
 from ovseg_core.text.settings import ExtractSettings
 from pipelines.cluster import ClusterSettings
 from pipelines.text import extract
-from stages import run
+from stages import run, warn_if_unwatched
 
 
 def main() -> None:
@@ -20,6 +21,8 @@ def main() -> None:
 
     settings = params.load("params.yaml", "extract", ExtractSettings)
     cluster = params.load("params.yaml", "cluster", ClusterSettings)
+    if settings.entities != MINED and settings.entities not in NAMED:
+        warn_if_unwatched("extract", "extract.entities", settings.entities, "lists/entities")
     with RunLog("extract", args.log) as log:
         try:
             result = extract(args.shards, args.out, settings, cluster, log)

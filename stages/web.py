@@ -7,7 +7,7 @@ from ovseg_core import params
 from ovseg_core.run_log import RunLog
 from ovseg_core.web.settings import WebFolders, WebSettings
 from ovseg_core.web.sources import write_web
-from stages import run
+from stages import run, warn_if_unwatched
 
 
 def main() -> None:
@@ -20,6 +20,8 @@ def main() -> None:
     args = parser.parse_args()
 
     settings = params.load("params.yaml", "web", WebSettings)
+    if settings.source == "urls" and settings.urls:
+        warn_if_unwatched("web", "web.urls", settings.urls, "lists/urls")
     folders = WebFolders(args.out, args.labelled, args.benchmarks, args.weights)
     with RunLog("web", args.log) as log:
         log.work_starts()

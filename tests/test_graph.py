@@ -14,7 +14,7 @@ from ovseg_core import files
 from pipelines import recipe
 
 ROOT = Path(__file__).resolve().parent.parent
-PARTS = ("dvc.yaml", "params.yaml", ".dvcignore", "stages", "pipelines", "ovseg_core")
+PARTS = ("dvc.yaml", "params.yaml", ".dvcignore", "stages", "pipelines", "ovseg_core", "lists")
 
 
 def dvc(project: Path, *arguments: str) -> str:
@@ -76,6 +76,17 @@ def test_metrics_and_parameters_show_through_dvc(project):
 
 def test_a_second_repro_has_nothing_to_do(project):
     assert "up to date" in dvc(project, "repro")
+
+
+@pytest.mark.parametrize(("name", "stage"), [("entities/mine.txt", "extract"), ("urls/mine.tsv", "web")])
+def test_an_edited_list_reruns_the_stage_that_reads_it(project, name, stage):
+    listed = project / "lists" / name
+    listed.write_text("red fish\n")
+    stale = dvc(project, "status", "resolve", "web", "extract")
+    listed.unlink()
+    assert [line for line in stale.splitlines() if line.endswith(":") and not line.startswith("\t")] == [
+        f"{stage}:"
+    ]
 
 
 def test_one_parameter_reruns_only_what_depends_on_it(project):
