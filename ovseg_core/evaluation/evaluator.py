@@ -112,6 +112,7 @@ class Evaluator:
             board.held_out.update(guess, truth)
             return
         board.miou.update(guess, truth)
+        board.per_image.update(scene.key, guess, truth)
         present = classes_in(truth)
         board.grounding.update(inference.class_map(scores, size, present), truth)
         if self.benchmark.background:

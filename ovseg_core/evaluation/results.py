@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
-from ovseg_core import files
+from ovseg_core import files, shards
 from ovseg_core.evaluation import overlays
 from ovseg_core.evaluation.benchmark import Benchmark
 from ovseg_core.evaluation.scoreboard import Scoreboard
 from ovseg_core.evaluation.settings import EvalSettings
+from ovseg_core.metrics.per_image import to_table
 
 SHORTEST, LONGEST = 128, 320  # pixels of a gallery picture
 COLUMNS = ["reading", "class", "kind", "iou", "pixels"]
@@ -89,9 +91,19 @@ def write(
         files.remove(stale)
     write_gallery(gallery, benchmark, boards, keep)
     files.write_bytes(files.join(out, "per_class.csv"), per_class(benchmark, boards))
+    shards.write_table(files.join(out, "per_image.parquet"), per_image(boards))
     # Numbers only: `dvc metrics show` makes a column of every value, of the words of the protocol too.
     files.write_json(files.join(out, "scores.json"), content["readings"][content["model"]["run"]])
     files.write_json(files.join(out, "metrics.json"), content)
+
+
+def per_image(boards: Mapping[str, Scoreboard]) -> pa.Table:
+    """The content of per_image.parquet: pixel counts by reading, image and class."""
+    tables = []
+    for name, board in boards.items():
+        table = to_table(board.per_image)
+        tables.append(table.add_column(0, "reading", pa.array([name] * len(table), pa.string())))
+    return pa.concat_tables(tables)
 
 
 def per_class(benchmark: Benchmark, boards: Mapping[str, Scoreboard]) -> bytes:

@@ -58,7 +58,7 @@ def semantic(predictions: Path, truth: Path, names: Path | None = None, conventi
         "pixels": int(rows[:, 4].sum()),
     }
     found |= counted.compute(convention)
-    spread = bootstrap.interval([counted], convention=convention)
+    spread = bootstrap.interval(bootstrap.draw([counted], convention=convention))
     found |= {"miou_low": spread.low, "miou_high": spread.high}
     if vocabulary and confusion:
         found |= _kinds(counted, confusion, vocabulary, convention)

@@ -9,6 +9,7 @@ import numpy as np
 
 from ovseg_core.evaluation.benchmark import VOID, Benchmark
 from ovseg_core.metrics.iou import MeanIoU
+from ovseg_core.metrics.per_image import PerImageIoU
 from ovseg_core.metrics.probe import RegionTopK
 from ovseg_core.metrics.recall import MaskRecall
 
@@ -26,6 +27,7 @@ class Scoreboard:
     held_out: MeanIoU  # all names queried
     recall: MaskRecall
     probe: RegionTopK
+    per_image: PerImageIoU  # what `miou` counts, image by image
     images: int = 0
     maps: dict[str, np.ndarray] = field(default_factory=dict)  # id -> class map of the gallery's scenes
 
@@ -34,11 +36,12 @@ class Scoreboard:
         """A board with nothing on it."""
         seen, grounding, foreground, held_out = (MeanIoU(num_classes, VOID) for _ in range(4))
         recall = MaskRecall(cap=max_proposals, ignore_label=VOID)
-        return cls(seen, grounding, foreground, held_out, recall, RegionTopK(num_classes))
+        probe, per_image = RegionTopK(num_classes), PerImageIoU(num_classes, VOID)
+        return cls(seen, grounding, foreground, held_out, recall, probe, per_image)
 
     def merge(self, other: Scoreboard) -> None:
         """Add what another worker counted on other images."""
-        for name in ("miou", "grounding", "foreground", "held_out", "recall", "probe"):
+        for name in ("miou", "grounding", "foreground", "held_out", "recall", "probe", "per_image"):
             getattr(self, name).merge(getattr(other, name))
         self.images += other.images
         self.maps |= other.maps

@@ -41,47 +41,54 @@ class Comparison:
         return self.difference.low > 0
 
 
-def interval(
+@dataclass(frozen=True)
+class Drawn:
+    """The mean IoUs of one system in every draw of images."""
+
+    values: np.ndarray  # (S, B + 1); the first column is the data as it is
+    images: list[str]
+    seed: int
+
+
+def draw(
     seeds: Sequence[PerImageIoU],
     classes: Sequence[int] | None = None,
     convention: str = "mmseg",
     draws: int = DRAWS,
     seed: int = 0,
-) -> Interval:
-    """Mean IoU, mean over S seeds, and its percentile interval over images; the seeds stay as they are.
+) -> Drawn:
+    """Score one system, S trainings of it, in B draws; systems drawn with one seed meet the same images.
 
     Raises:
-        ValueError: the seeds were scored on different images, or on none.
+        ValueError: the trainings were scored on different images, or on none.
     """
-    keys = common_keys(seeds)
-    weights = draw_images(len(keys), draws, seed)
-    found = np.mean([means(counted, weights, classes, convention) for counted in seeds], axis=0)
-    return _interval(found)
+    images = sorted(seeds[0].rows) if seeds else []
+    if not images:
+        raise ValueError("there is no image to draw from")
+    for counted in seeds:
+        _check_same(images, sorted(counted.rows))
+    weights = draw_images(len(images), draws, seed)
+    return Drawn(np.stack([means(one, weights, classes, convention) for one in seeds]), images, seed)
 
 
-def compare(
-    a: Sequence[PerImageIoU],
-    b: Sequence[PerImageIoU],
-    classes: Sequence[int] | None = None,
-    convention: str = "mmseg",
-    draws: int = DRAWS,
-    seed: int = 0,
-) -> Comparison:
+def interval(drawn: Drawn) -> Interval:
+    """Mean over the seeds, and its percentile interval over images; the seeds stay as they are."""
+    return _interval(drawn.values.mean(0))
+
+
+def compare(a: Drawn, b: Drawn) -> Comparison:
     """Paired bootstrap: in every draw both meet the same images, and seeds of their own are drawn too.
 
     With one seed each only the images are drawn, so what another training would change is not in it.
 
     Raises:
-        ValueError: the systems were scored on different images, or on none.
+        ValueError: the systems were scored on different images, or drawn with different seeds.
     """
-    keys = common_keys([*a, *b])
-    weights = draw_images(len(keys), draws, seed)
-    rng = np.random.default_rng([seed, 1])
-    drawn = [
-        _mean_of_drawn(np.stack([means(counted, weights, classes, convention) for counted in one]), rng)
-        for one in (a, b)
-    ]
-    return Comparison(_interval(drawn[0] - drawn[1]))
+    _check_same(a.images, b.images)
+    if (a.seed, a.values.shape[1]) != (b.seed, b.values.shape[1]):
+        raise ValueError("the two were drawn differently: give both the same seed and number of draws")
+    rng = np.random.default_rng([a.seed, 1])
+    return Comparison(_interval(_mean_of_drawn(a.values, rng) - _mean_of_drawn(b.values, rng)))
 
 
 def draw_images(number: int, draws: int, seed: int) -> np.ndarray:
@@ -123,21 +130,10 @@ def _means(columns: Sequence[np.ndarray], convention: str) -> np.ndarray:
     return np.divide(shares, number, out=np.full(len(shares), np.nan), where=number > 0)
 
 
-def common_keys(parts: Sequence[PerImageIoU]) -> list[str]:
-    """The images that all were scored on; they have to be the same ones.
-
-    Raises:
-        ValueError: naming the first image that some lack, or when there is none.
-    """
-    keys = sorted(parts[0].rows) if parts else []
-    if not keys:
-        raise ValueError("there is no image to draw from")
-    for part in parts[1:]:
-        if odd := sorted(set(keys) ^ part.rows.keys()):
-            raise ValueError(
-                f"image {odd[0]!r} was not scored in all of what is compared ({len(odd)} such images)"
-            )
-    return keys
+def _check_same(a: Sequence[str], b: Sequence[str]) -> None:
+    if odd := sorted(set(a) ^ set(b)):
+        text = f"was not scored in all of what is compared ({len(odd)} such images)"
+        raise ValueError(f"image {odd[0]!r} {text}")
 
 
 def _mean_of_drawn(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:

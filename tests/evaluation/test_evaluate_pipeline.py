@@ -10,12 +10,15 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+import pyarrow.compute as pc
 import pytest
 from colour_world import paint, settings, write_benchmark
 from PIL import Image
 from tiny_model import write_model
 
+from ovseg_core import shards
 from ovseg_core.evaluation.benchmark import BenchmarkError
+from ovseg_core.metrics.per_image import from_table
 from ovseg_core.params import ParamError
 from ovseg_core.run_log import RunLog
 from ovseg_core.training.checkpoint import CheckpointError
@@ -185,3 +188,13 @@ def test_wrong_readings_are_refused_before_any_work(tmp_path, content, message):
     (tmp_path / "evaluate.json").write_text(json.dumps(content))
     with pytest.raises(ParamError, match=message):
         load_readings(tmp_path / "evaluate.json")
+
+
+def test_the_counts_of_every_image_come_to_the_same_mean(project):
+    out = run(project)
+    numbers = json.loads((out / "metrics.json").read_text())["readings"]
+    table = shards.read_table(out / "per_image.parquet")
+    for reading, found in numbers.items():
+        counted = from_table(table.filter(pc.equal(table["reading"], reading)), len(NAMES))
+        assert sorted(counted.rows) == ["s0", "s1", "s2", "s3"]  # s4 is held out
+        assert 100 * counted.compute()["miou"] == pytest.approx(found["miou"], abs=1e-4)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ovseg_core.metrics.bootstrap import compare, draw_images, interval, means
+from ovseg_core.metrics.bootstrap import compare, draw, draw_images, interval, means
 from ovseg_core.metrics.iou import CONVENTIONS
 from ovseg_core.metrics.per_image import PerImageIoU
 
@@ -37,13 +37,13 @@ def test_a_draw_is_the_score_of_the_images_drawn(convention, classes):
 
 def test_an_interval_surrounds_the_score_and_narrows_with_images():
     counted = system(0.6)
-    found = interval([counted])
+    found = interval(draw([counted]))
     assert found.value == pytest.approx(counted.compute()["miou"])
     assert found.low < found.value < found.high
-    many = interval([system(0.6, images=160)])
+    many = interval(draw([system(0.6, images=160)]))
     # a fourth of the variance: half the width
     assert many.high - many.low == pytest.approx((found.high - found.low) / 2, rel=0.25)
-    assert interval([counted]) == found  # seeded
+    assert interval(draw([counted])) == found  # seeded
 
 
 def test_the_interval_holds_what_other_images_score_in_nineteen_of_twenty_cases():
@@ -55,16 +55,16 @@ def test_the_interval_holds_what_other_images_score_in_nineteen_of_twenty_cases(
         sample = PerImageIoU(4)
         for number, key in enumerate(rng.choice(sorted(large.rows), 40, replace=False)):
             sample.rows[f"{number:03}"] = large.rows[key]
-        found = interval([sample], draws=200)
+        found = interval(draw([sample], draws=200))
         hits += found.low <= large.compute()["miou"] <= found.high
     assert 88 <= hits <= 100
 
 
 def test_a_clear_difference_is_above_and_none_is_not():
-    good, bad = system(0.7, seed=1), system(0.5, seed=2)
-    assert compare([good], [bad]).above
-    assert not compare([bad], [good]).above
-    same = compare([good], [good])
+    good, bad = draw([system(0.7, seed=1)]), draw([system(0.5, seed=2)])
+    assert compare(good, bad).above
+    assert not compare(bad, good).above
+    same = compare(good, good)
     assert not same.above
     assert (same.difference.value, same.difference.low) == (0, 0)
 
@@ -82,8 +82,8 @@ def test_pairing_sees_what_two_intervals_do_not():
             worse[tuple(where[0])] ^= 1
         a.update(str(number), guess, truth)
         b.update(str(number), worse, truth)
-    assert interval([b]).high > interval([a]).value  # they overlap
-    assert compare([a], [b]).above
+    assert interval(draw([b])).high > interval(draw([a])).value  # they overlap
+    assert compare(draw([a]), draw([b])).above
 
 
 def test_seeds_that_scatter_leave_a_difference_open():
@@ -91,12 +91,18 @@ def test_seeds_that_scatter_leave_a_difference_open():
         [system(quality, seed=n) for n, quality in enumerate(part)]
         for part in ((0.7, 0.5, 0.6), (0.5, 0.65, 0.6))
     )
-    assert compare(a[:1], b[:1]).above  # one lucky seed
-    assert not compare(a, b).above
+    assert compare(draw(a[:1]), draw(b[:1])).above  # one lucky seed
+    assert not compare(draw(a), draw(b)).above
 
 
 def test_what_was_scored_on_other_images_is_not_compared():
-    with pytest.raises(ValueError, match=r"image '039' was not scored in all of what is compared \(1 such"):
-        compare([system(0.5)], [system(0.5, images=39)])
+    whole, less = system(0.5), system(0.5, images=39)
+    for apart in (lambda: compare(draw([whole]), draw([less])), lambda: draw([whole, less])):
+        with pytest.raises(
+            ValueError, match=r"image '039' was not scored in all of what is compared \(1 such"
+        ):
+            apart()
+    with pytest.raises(ValueError, match="drawn differently"):
+        compare(draw([whole]), draw([whole], seed=1))
     with pytest.raises(ValueError, match="no image to draw from"):
-        interval([PerImageIoU(2)])
+        draw([PerImageIoU(2)])
