@@ -27,8 +27,8 @@ LINES_KEPT = 50_000  # about 0.1 GB
 COUNTS = b"ovseg.counts"  # metadata of a text table: JSON of what was read and dropped
 # Modules that shape a table.
 CODE = (
-    *("captions", "entity_sets", "extraction", "features", "lemmas", "lexicon", "network", "phrases"),
-    *("pipeline", "tagger", "tokens", "visible", "word_tables", "words"),
+    *("captions", "entity_sets", "extraction", "features", "lemmas", "lexicon", "mends", "network"),
+    *("phrases", "pipeline", "tagger", "tokens", "visible", "word_tables", "words"),
 )
 
 

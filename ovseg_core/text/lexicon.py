@@ -15,7 +15,8 @@ from ovseg_core.text.lemmas import Lemmas
 OPEN_TAGS = ("NN", "NNS", "VB", "VBZ", "VBG", "VBN", "JJ", "RB")
 MAX_WORD = 40  # letters; what is longer is no word
 LATIN_END = "\u024f"
-ADDRESS = re.compile(r"://|^www\.|\w@\w|\.(com|org|net|jpe?g|png)\b")
+ADDRESS = re.compile(r"://|^@\w|^www\.|\w@\w|\.(com|org|net|jpe?g|png)\b")
+SIZE = re.compile(r"\d[\d.\"']*([x×]\d[\d.\"']*)+")  # 24x36
 APART = {"NUM": re.compile(r"[\d.,:/-]*\d[\d.,:/-]*"), "SYM": re.compile(r"[$#%&*+=<>|~^°€£©®™§]+")}
 
 
@@ -72,4 +73,6 @@ def beyond_words(word: str) -> str | None:
                 return part
         signs = not any(letter.isalnum() for letter in word)
         return "PUNCT" if signs and len(word) <= MAX_WORD and max(word) < "\u2100" else "X"
+    if SIZE.fullmatch(word):
+        return "NUM"
     return "X" if ADDRESS.search(word.lower()) else None

@@ -1,12 +1,14 @@
 """From the tokens of a tagged spaCy text to words.
 
 Captions write names small and begin with a capital, so what a tagger takes for a name may be none: "a boat on
-the lake", "Boat on a lake". Words that are mostly written small are nouns in such places.
+the lake", "Boat on a lake", "Boat On The Lake At Dusk". Words that are mostly written small are nouns there.
 """
 
+import re
 from typing import TYPE_CHECKING
 
 from ovseg_core.text.lexicon import shared
+from ovseg_core.text.mends import mended
 from ovseg_core.text.phrases import PARTS, Word, join_hyphens
 
 if TYPE_CHECKING:
@@ -14,6 +16,10 @@ if TYPE_CHECKING:
     from spacy.tokens import Doc
 
 MOST_WORDS = 100_000  # that are remembered
+# What is written like a title, or in capitals, has this many words with a capital, and no longer word without
+# one than those that titles write small ("with").
+CAPITALS = re.compile(r"(?:[A-Z][a-zA-Z].*?\b){4}")
+SMALL_WORD = re.compile(r"\b[a-z]{5}")
 # Nouns in Universal Dependencies, but they name nothing, and no phrase goes on over them.
 DAYS = frozenset(("today", "tomorrow", "tonight", "yesterday"))
 
@@ -54,9 +60,20 @@ class WordReader:
         """The words of a text, from its tokens by themselves."""
         if words and words[0].pos == "PROPN" and self.lexicon.is_noun(words[0].text):
             words[0] = self._noun(words[0].text)  # "Boat on the water"
-        if any(word.text == "-" for word in words):
+        if "PROPN" in [word.pos for word in words] and _is_title(doc.text):
+            words = [self._common(word) for word in words]
+        texts = [word.text for word in words]
+        words = mended(words, texts, self.lexicon)
+        if "-" in texts:
             return join_hyphens(words, [not token.whitespace_ for token in doc])
         return words
 
+    def _common(self, word: Word) -> Word:
+        return self._noun(word.text) if word.pos == "PROPN" and self.lexicon.is_noun(word.text) else word
+
     def _noun(self, text: str) -> Word:
         return Word(text, self.lexicon.lemmas.lemma(text, "noun"), "NOUN")
+
+
+def _is_title(text: str) -> bool:
+    return not SMALL_WORD.search(text) and bool(CAPITALS.search(text))

@@ -32,6 +32,10 @@ def parts(parser, text):
         ("a zorbler in a t-shirt", {"zorbler": "NOUN", "t-shirt": "NOUN"}),
         ("a long-haired girl with 3 balls", {"long-haired": "ADJ", "3": "NUM", "balls": "NOUN"}),
         ("boats on the lake", {"boats": "NOUN", "lake": "NOUN"}),
+        ("Old Boats On The Lake At Sunset", {"boats": "NOUN", "lake": "NOUN", "sunset": "NOUN"}),
+        ("OLD BRICK HOUSE BY THE LAKE", {"brick": "NOUN", "house": "NOUN", "lake": "NOUN"}),
+        ("we went to Lake Tahoe for the winter", {"lake": "PROPN", "tahoe": "PROPN"}),
+        ("a 24x36 poster", {"24x36": "NUM", "poster": "NOUN"}),
     ],
 )
 def test_parts_of_speech_follow_from_the_neighbours(parser, text, expected):
