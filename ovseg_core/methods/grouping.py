@@ -73,17 +73,18 @@ class Reading:
     ) -> Tensor:
         """(B, T, h, w): A G T^T (Eq. 1, before its argmax), with cosines between groups and texts.
 
-        `none` reads every image token as a group of its own, given (B, M, H, W) masks the tokens in them.
+        `none` reads every image token as a group of its own (of use where the second encoder keeps tokens).
+        Given (B, M, H, W) masks take the mean of the scores in them.
         """
         found = self.encode(images)
-        tokens = found.tokens.transpose(1, 2).unflatten(2, found.size)
         if isinstance(regions, str) and regions == "none":
             projected = self.project(found.tokens).transpose(1, 2).unflatten(2, found.size)
             return dense_scores(projected, text_embeddings)
+        scores = region_scores(self.project(found.groups), found.masks, text_embeddings)
         if isinstance(regions, str):
-            return region_scores(self.project(found.groups), found.masks, text_embeddings)
-        pooled = pool(tokens, match_size(regions, like=tokens))
-        return region_scores(self.project(pooled), regions, text_embeddings)
+            return scores
+        means = pool(scores, match_size(regions, like=scores))  # (B, M, T)
+        return (means.transpose(1, 2) @ regions.flatten(2).float()).unflatten(2, regions.shape[2:])
 
 
 class Contrast:

@@ -34,6 +34,6 @@ class Momentum(nn.Module):
             return
         self.step.fill_(step)
         for copied, weight in zip(self.model.parameters(), followed.parameters(), strict=True):
-            copied.mul_(self.decay).add_(weight, alpha=1 - self.decay)
+            copied.copy_(copied * self.decay + weight * (1 - self.decay))
         for mine, theirs in zip(self.model.buffers(), followed.buffers(), strict=True):
             mine.copy_(theirs)
