@@ -21,6 +21,7 @@ def mend(text):
         ("the/DET soft/ADJ drink/NOUN cans:can/NOUN", []),  # several, of which some are cans
         ("a/DET sports:sport/NOUN car/NOUN", []),  # no noun before it that could do something
         ("a/DET glass/NOUN of/ADP fruit/NOUN drinks:drink/NOUN", []),  # "a" belongs to the glass
+        ("a/DET sports:sport/NOUN drinks:drink/NOUN bottle/NOUN", []),  # a plural does not take "drinks"
         ("a/DET toy/NOUN trousers/NOUN", []),  # a plural in form alone
         ("a/DET toy/NOUN elephants:elephant/NOUN", []),  # no verb at all
     ],
