@@ -6,7 +6,17 @@ from importlib.resources import files as resources
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from ovseg_core.reporting import classes, effort, funnel, gallery, protocols, results, scores, training
+from ovseg_core.reporting import (
+    classes,
+    effort,
+    funnel,
+    gallery,
+    protocols,
+    results,
+    scores,
+    significance,
+    training,
+)
 from ovseg_core.reporting.blocks import Block, Section
 from ovseg_core.reporting.naming import in_order
 from ovseg_core.reporting.scores import Scores, mean_and_spread
@@ -28,6 +38,7 @@ def build(sources: Sources, sweep: Sweep, settings: ReportSettings) -> tuple[byt
     found = scores.load(sources, sweep)
     sections = [
         results.section(found, sweep),
+        significance.section(sources, found, sweep),
         classes.per_class(sources, found, sweep),
         classes.probe(found, sweep),
         gallery.section(sources, found, sweep, settings),

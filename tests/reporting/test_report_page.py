@@ -68,7 +68,8 @@ class Elements(HTMLParser):
 
 def test_the_page_holds_every_part(html):
     assert re.findall(r'<section id="(\w+)"', html) == [
-        "results", "classes", "probe", "gallery", "data", "training", "throughput", "protocols",
+        "results", "significance", "classes", "probe", "gallery", "data", "training", "throughput",
+        "protocols",
     ]  # fmt: skip
     assert "missing" not in re.findall(r'class="remark (\w+)"', html)
     assert html.count("<svg") == 8  # 2 comparisons, classes, probe, funnel, words, nouns, curves

@@ -1,0 +1,71 @@
+import numpy as np
+import pyarrow as pa
+
+from ovseg_core import shards
+from ovseg_core.metrics.per_image import PerImageIoU
+from ovseg_core.reporting import scores, significance
+from ovseg_core.reporting.sources import Sources
+
+
+def blocks(root, sweep):
+    sources = Sources(str(root))
+    return significance.section(sources, scores.load(sources, sweep), sweep).blocks
+
+
+def rows_of(root, sweep, benchmark=0):
+    table = blocks(root, sweep)[2 * benchmark + 1]
+    return {row[0].text: [cell.text for cell in row[1:]] for row in table.rows}
+
+
+def test_a_table_says_who_is_above_whom(whole_project, sweep):
+    found = rows_of(whole_project, sweep)
+    # openseg: 6 or 7 of 10 right, 52 of 80 in a class -> 52 / (160 - 52)
+    assert found["openseg"][0] == f"{100 * 52 / 108:.1f}"
+    assert found["openseg"][2] == "openseg-no-proposals, clip_dense"
+    assert found["clip_dense"][2] == "–"
+    low, high = map(float, found["openseg"][1].split(" to "))
+    assert low < 48.1 < high
+
+
+def test_an_oracle_is_not_compared(whole_project, sweep):
+    found = rows_of(whole_project, sweep)
+    assert found["openseg-true-masks †"][2] == "an oracle, not compared"
+    assert not [row for row in found.values() if "true-masks" in row[2]]
+
+
+def test_what_differs_by_luck_alone_is_not_above():
+    rng = np.random.default_rng(0)
+    counts = {name: [PerImageIoU(2)] for name in ("a", "b")}
+    for (one,) in counts.values():
+        for image in range(12):
+            hits = int(rng.integers(3, 8))
+            one.rows[f"i{image}"] = np.array([[0, hits, 10, 10], [1, hits, 10, 10]])
+    drawn = significance.draw_readings(counts)
+    assert drawn["a"].values[0, 0] != drawn["b"].values[0, 0]
+    assert significance.who_is_above(drawn) == {"a": [], "b": []}
+
+
+def test_the_caption_says_how_it_was_drawn(whole_project, sweep):
+    caption = blocks(whole_project, sweep)[1].caption
+    assert "over 8 images (2000 draws)" in caption
+    assert "seeds drawn anew for each" in caption
+    assert "no correction for their number" in caption
+    assert "toy-test. Seeds 0, 1; benchmark data cdcdcdcdcdcd" in caption
+
+
+def test_counts_of_other_images_are_not_compared(project, sweep):
+    path = project / "reports/runs/clip_dense/1/toy-test/per_image.parquet"
+    table = shards.read_table(path)
+    shards.write_table(path, table.slice(2))
+    block = blocks(project, sweep)[1]
+    assert block.text.startswith("No comparison on toy-test: image 'i0' was not scored in all")
+
+
+def test_an_evaluation_without_counts_is_left_out(project, sweep):
+    for path in (project / "reports/runs").glob("*/*/toy-test/per_image.parquet"):
+        path.unlink()
+    assert blocks(project, sweep)[1].text == "No per_image.parquet for toy-test."
+    shards.write_table(
+        path, pa.table({name: [] for name in ("reading", "image", "class", "hits", "predicted", "true")})
+    )
+    assert blocks(project, sweep)[1].text == "No per_image.parquet for toy-test."
