@@ -10,9 +10,9 @@ import torch
 from tqdm import tqdm
 
 from ovseg_core import files
+from ovseg_core.benchmarks.benchmark import Benchmark
+from ovseg_core.benchmarks.folder import read
 from ovseg_core.evaluation import results
-from ovseg_core.evaluation.benchmark import Benchmark
-from ovseg_core.evaluation.benchmarks import read
 from ovseg_core.evaluation.evaluator import Evaluator, gallery_ids, plan
 from ovseg_core.evaluation.scoreboard import Scoreboard
 from ovseg_core.evaluation.settings import EvalSettings

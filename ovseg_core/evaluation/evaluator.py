@@ -11,8 +11,8 @@ from PIL import Image
 from torch import Tensor
 
 from ovseg_core import files
+from ovseg_core.benchmarks.benchmark import VOID, Benchmark, BenchmarkError, classes_in
 from ovseg_core.evaluation import inference
-from ovseg_core.evaluation.benchmark import VOID, Benchmark, BenchmarkError, classes_in
 from ovseg_core.evaluation.scoreboard import Scoreboard
 from ovseg_core.evaluation.settings import EvalSettings
 from ovseg_core.methods.registry import Method, Regions
@@ -140,7 +140,7 @@ class Evaluator:
 
 
 def _size(benchmark: Benchmark, key: str) -> tuple[int, int]:
-    path = benchmark.image_path(key)
+    path = benchmark.source.image_path(key)
     try:
         with files.open_read(path) as handle, Image.open(handle) as image:  # the header alone
             return image.height, image.width

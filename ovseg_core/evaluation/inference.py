@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ovseg_core.evaluation.benchmark import VOID, classes_in
+from ovseg_core.benchmarks.benchmark import VOID, classes_in
 from ovseg_core.masks.pooling import match_size, pool
 from ovseg_core.methods.registry import Method, Regions
 from ovseg_core.params import ParamError

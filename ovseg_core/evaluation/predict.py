@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
+from ovseg_core.benchmarks.benchmark import VOID
 from ovseg_core.evaluation import inference, overlays
-from ovseg_core.evaluation.benchmark import VOID
 from ovseg_core.masks import rle
 from ovseg_core.methods.registry import Method
 

@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from ovseg_core import files, shards
+from ovseg_core.benchmarks.benchmark import Benchmark
 from ovseg_core.evaluation import overlays
-from ovseg_core.evaluation.benchmark import Benchmark
 from ovseg_core.evaluation.scoreboard import Scoreboard
 from ovseg_core.evaluation.settings import EvalSettings
 from ovseg_core.metrics.per_image import to_table

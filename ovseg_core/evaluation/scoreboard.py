@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ovseg_core.evaluation.benchmark import VOID, Benchmark
+from ovseg_core.benchmarks.benchmark import VOID, Benchmark
 from ovseg_core.metrics.iou import MeanIoU
 from ovseg_core.metrics.per_image import PerImageIoU
 from ovseg_core.metrics.probe import RegionTopK

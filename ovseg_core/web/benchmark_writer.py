@@ -4,15 +4,18 @@ JPEGImages/{id}.jpg   SegmentationClass/{id}.png   ImageSets/Segmentation/val.tx
 """
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
+from tqdm import tqdm
 
 from ovseg_core import files
+from ovseg_core.benchmarks.benchmark import VOID as OPEN
+from ovseg_core.benchmarks.benchmark import Benchmark
 
 VOID = 255  # in a mask of up to 255 classes
 WIDE_VOID = 65535  # in the 16-bit mask of a larger vocabulary
@@ -57,6 +60,28 @@ def write_benchmark(folder: Path | str, about: Description, images: Iterable[Ann
     files.write_bytes(files.join(folder, "ImageSets", "Segmentation", "val.txt"), split.encode())
     files.write_json(files.join(folder, "benchmark.json"), {**asdict(about), "held_out": held_out})
     return len(ids)
+
+
+def copy_benchmark(folder: Path | str, benchmark: Benchmark) -> int:
+    """Write a benchmark of any reader in this layout. Returns how many images."""
+    rule = benchmark.background
+    about = Description(
+        name=benchmark.name,
+        names=benchmark.names,
+        kinds=benchmark.kinds,
+        protocol=benchmark.protocol,
+        background={"index": rule.index, "names": list(rule.names)} if rule else None,
+        subsets={name: [benchmark.title(i) for i in classes] for name, classes in benchmark.subsets.items()},
+    )
+    images = tqdm(_annotated(benchmark), f"web: {benchmark.name}", len(benchmark.ids), unit="photo")
+    return write_benchmark(folder, about, images)
+
+
+def _annotated(benchmark: Benchmark) -> Iterator[Annotated]:
+    for key in benchmark.ids:
+        truth = benchmark.truth(key).astype(np.int64)
+        jpeg = files.read_bytes(benchmark.source.image_path(key))
+        yield Annotated(id=key, jpeg=jpeg, classes=np.where(truth == OPEN, -1, truth))
 
 
 def encode_mask(classes: np.ndarray, num_classes: int) -> bytes:

@@ -1,4 +1,4 @@
-"""COCO's annotated photos as labelled images and as a benchmark, from panoptic and instance annotations."""
+"""COCO's annotated photos as labelled images, from panoptic and instance annotations."""
 
 import json
 from collections import Counter, defaultdict
@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from ovseg_core.benchmarks import class_names, coco_masks
 from ovseg_core.params import ParamError
 from ovseg_core.records import BadSample
-from ovseg_core.web import class_names, coco_masks
-from ovseg_core.web.benchmark_writer import Annotated, Description
 from ovseg_core.web.labelled import Labelled
 
 Json = dict[str, Any]
@@ -32,32 +31,9 @@ class Panoptic:
         self.captions = read_captions(captions) if captions else {}
         self.all = sorted(content["annotations"], key=lambda annotation: annotation["image_id"])
 
-    def description(self, name: str, annotations: Sequence[Json], protocol: str) -> Description:
-        """The benchmark of some photos: its classes are those that occur in them."""
-        classes = [self.categories[number] for number in self.classes_of(annotations)]
-        return Description(
-            name=name,
-            names=[class_names.coco(category["name"]) for category in classes],
-            kinds=["thing" if category["isthing"] else "stuff" for category in classes],
-            protocol=protocol,
-        )
-
-    def classes_of(self, annotations: Sequence[Json]) -> list[int]:
-        """Sorted category ids that occur."""
-        return sorted({s["category_id"] for annotation in annotations for s in annotation["segments_info"]})
-
     def photo(self, annotation: Json) -> bytes:
         """The JPEG of a photo, as it is."""
         return (self.photos / f"{annotation['image_id']:012d}.jpg").read_bytes()
-
-    def benchmark(self, annotations: Sequence[Json]) -> Iterator[Annotated]:
-        """Photos with class maps, in the classes of `description`."""
-        index = {number: place for place, number in enumerate(self.classes_of(annotations))}
-        for annotation in annotations:
-            png = (self.masks / annotation["file_name"]).read_bytes()
-            classes = coco_masks.panoptic_classes(png, annotation["segments_info"], index)
-            name = f"{annotation['image_id']:012d}"
-            yield Annotated(id=name, jpeg=self.photo(annotation), classes=classes)
 
     def labelled(self, annotations: Sequence[Json]) -> Iterator[Labelled]:
         """Photos with segments, and captions where there are some."""

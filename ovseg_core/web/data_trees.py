@@ -10,14 +10,17 @@ mmsegmentation converts to 59 classes, 0 is the background.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from tqdm import tqdm
 
 from ovseg_core import files
+from ovseg_core.benchmarks import pascal
+from ovseg_core.benchmarks.benchmark import Benchmark, BenchmarkError
+from ovseg_core.benchmarks.coco import coco_panoptic
 from ovseg_core.params import ParamError
-from ovseg_core.web.benchmark_writer import write_benchmark
-from ovseg_core.web.class_map_sets import ClassMaps
+from ovseg_core.web.benchmark_writer import copy_benchmark
 from ovseg_core.web.coco_sets import Panoptic
 from ovseg_core.web.labelled import Labelled, write_labelled
 
@@ -27,9 +30,6 @@ COCO_VAL = "annotations/panoptic_val2017.json"
 VOC = "VOCdevkit/VOC2012"
 CONTEXT = "VOCdevkit/VOC2010/SegmentationClassContext"
 KNOWN = [LABELLED, COCO_VAL, VOC, CONTEXT]
-COCO_PROTOCOL = (
-    "COCO panoptic val2017 at its own size; its classes compete for every pixel, unannotated pixels are void."
-)
 
 
 def write_trees(folder: str, labelled: str, benchmarks: str) -> dict[str, int]:
@@ -43,11 +43,14 @@ def write_trees(folder: str, labelled: str, benchmarks: str) -> dict[str, int]:
         raise ParamError(f"web.folder is {folder!r}; it has none of {', '.join(KNOWN)}")
     try:
         counts = {"labelled": write_labelled(labelled, _labelled(root))}
-        for name, (needed, write) in BENCHMARKS.items():
+        for name, (needed, read) in BENCHMARKS.items():
             if (root / needed).exists():
-                counts[name] = write(root, name, files.join(benchmarks, name))
+                found = replace(read(folder), name=name)
+                counts[name] = copy_benchmark(files.join(benchmarks, name), found)
     except FileNotFoundError as error:
         raise ParamError(f"web.folder is {folder!r}, and {error.filename} is missing") from error
+    except BenchmarkError as error:
+        raise ParamError(f"web.folder is {folder!r}: {error}") from error
     return counts
 
 
@@ -58,30 +61,9 @@ def _labelled(root: Path) -> Iterator[Labelled]:
         yield from tqdm(panoptic.labelled(panoptic.all), "web: labelled", len(panoptic.all), unit="photo")
 
 
-def _coco(root: Path, name: str, out: str) -> int:
-    panoptic = Panoptic(root / COCO_VAL, root / "val2017")
-    images = tqdm(panoptic.benchmark(panoptic.all), f"web: {name}", len(panoptic.all), unit="photo")
-    return write_benchmark(out, panoptic.description(name, panoptic.all, COCO_PROTOCOL), images)
-
-
-def _voc(root: Path, name: str, out: str) -> int:
-    ids = (root / VOC / "ImageSets/Segmentation/val.txt").read_text().split()
-    voc = ClassMaps(root / VOC / "JPEGImages", root / VOC / "SegmentationClass", ids)
-    images = tqdm(voc.benchmark(), f"web: {name}", len(ids), unit="photo")
-    return write_benchmark(out, voc.voc_description(name), images)
-
-
-def _context(root: Path, name: str, out: str) -> int:
-    folder = (root / CONTEXT).parent
-    ids = (folder / "ImageSets/SegmentationContext/val.txt").read_text().split()
-    context = ClassMaps(folder / "JPEGImages", root / CONTEXT, ids)
-    images = tqdm(context.benchmark(first=1), f"web: {name}", len(ids), unit="photo")
-    return write_benchmark(out, context.context_description(name), images)
-
-
-# name of the benchmark: what has to be there, and how it is written
-BENCHMARKS: dict[str, tuple[str, Callable[[Path, str, str], int]]] = {
-    "coco-panoptic": (COCO_VAL, _coco),
-    "voc-2012": (VOC, _voc),
-    "context-59": (CONTEXT, _context),
+# name of the benchmark: what says that it is there, and the reader that knows it
+BENCHMARKS: dict[str, tuple[str, Callable[[str], Benchmark]]] = {
+    "coco-panoptic": (COCO_VAL, coco_panoptic),
+    "voc-2012": (VOC, pascal.voc21),
+    "context-59": (CONTEXT, pascal.context59),
 }

@@ -12,10 +12,12 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ovseg_core import files, hashing
-from ovseg_core.web.benchmark_writer import write_benchmark
-from ovseg_core.web.class_map_sets import ClassMaps, paired
+from ovseg_core.benchmarks import class_names
+from ovseg_core.benchmarks.coco import panoptic
+from ovseg_core.web.benchmark_writer import copy_benchmark
 from ovseg_core.web.coco_sets import Panoptic, instances
 from ovseg_core.web.labelled import Labelled
+from ovseg_core.web.voc_photos import voc_photos
 
 PANOPTIC = "coco_panoptic_train100/panoptic_segmentation/annotations/panoptic_train2017"
 PANOPTIC_PHOTOS = "coco_panoptic_train100/images/train2017"
@@ -37,12 +39,17 @@ class Coco:
         self.folder = folder
         self.panoptic = Panoptic(folder / f"{PANOPTIC}.json", folder / PANOPTIC_PHOTOS)
         self.for_labels, self.for_benchmark = self.panoptic.all[::2], self.panoptic.all[1::2]
-        self.description = self.panoptic.description("coco-photos", self.for_benchmark, COCO_PROTOCOL)
+        used = {s["category_id"] for annotation in self.for_benchmark for s in annotation["segments_info"]}
+        categories = [self.panoptic.categories[number] for number in sorted(used)]
+        names = [class_names.coco(category["name"]) for category in categories]
+        folders = str(self.panoptic.masks), str(self.panoptic.photos), str(folder / f"{PANOPTIC}.json")
+        self.benchmark = panoptic(
+            "coco-photos", self.for_benchmark, categories, folders, COCO_PROTOCOL, names
+        )
 
     def names_of(self, kind: str) -> list[str]:
         """First names of the benchmark's classes of one kind."""
-        pairs = zip(self.description.names, self.description.kinds, strict=True)
-        return [name.split(",")[0] for name, its in pairs if its == kind]
+        return [self.benchmark.title(index) for index in self.benchmark.of_kind(kind)]
 
     def labelled(self, drops: Counter[str]) -> Iterator[Labelled]:
         """Photos with panoptic masks, then those with instance masks; the benchmark's are kept out."""
@@ -59,9 +66,5 @@ class Coco:
 
 def write_benchmarks(folder: Path, coco: Coco, benchmarks: str) -> None:
     """`coco-photos` and `voc-photos`."""
-    images = tqdm(coco.panoptic.benchmark(coco.for_benchmark), desc="web: coco-photos", unit="photo")
-    write_benchmark(files.join(benchmarks, "coco-photos"), coco.description, images)
-    photos, masks = folder / VOC_PHOTOS, folder / VOC_MASKS
-    voc = ClassMaps(photos, masks, paired(photos, masks))
-    images = tqdm(voc.benchmark(), desc="web: voc-photos", unit="photo")
-    write_benchmark(files.join(benchmarks, "voc-photos"), voc.voc_description("voc-photos"), images)
+    for found in (coco.benchmark, voc_photos(folder / VOC_PHOTOS, folder / VOC_MASKS)):
+        copy_benchmark(files.join(benchmarks, found.name), found)

@@ -5,8 +5,8 @@ import pytest
 from colour_world import paint, write_benchmark, write_mask
 from PIL import Image
 
-from ovseg_core.evaluation.benchmark import VOID, BenchmarkError
-from ovseg_core.evaluation.benchmarks import read
+from ovseg_core.benchmarks.benchmark import VOID, BenchmarkError
+from ovseg_core.benchmarks.folder import read
 
 NAMES = ["red", "green", "blue"]
 TRUTH = np.array([[0, 1], [2, 255]])

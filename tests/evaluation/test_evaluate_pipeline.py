@@ -17,7 +17,7 @@ from PIL import Image
 from tiny_model import write_model
 
 from ovseg_core import shards
-from ovseg_core.evaluation.benchmark import BenchmarkError
+from ovseg_core.benchmarks.benchmark import BenchmarkError
 from ovseg_core.metrics.per_image import from_table
 from ovseg_core.params import ParamError
 from ovseg_core.run_log import RunLog

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from colour_world import ColourMethod, paint, settings, write_benchmark
 
-from ovseg_core.evaluation.benchmarks import read
+from ovseg_core.benchmarks.folder import read
 from ovseg_core.evaluation.evaluator import Evaluator, gallery_ids, plan
 
 NAMES = ["red", "green", "blue"]

@@ -3,8 +3,8 @@ import pytest
 import torch
 from colour_world import ColourMethod, paint
 
+from ovseg_core.benchmarks.benchmark import VOID
 from ovseg_core.evaluation import inference
-from ovseg_core.evaluation.benchmark import VOID
 from ovseg_core.params import ParamError
 
 NAMES = ["red", "green", "blue"]

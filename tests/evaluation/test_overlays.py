@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ovseg_core.benchmarks.benchmark import VOID
 from ovseg_core.evaluation import overlays
-from ovseg_core.evaluation.benchmark import VOID
 
 LABELS = np.array([[0, 0, 1], [0, VOID, 1]], np.uint16)
 GREY = np.full((2, 3, 3), 100, np.uint8)

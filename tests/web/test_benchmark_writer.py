@@ -3,7 +3,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from ovseg_core.evaluation import benchmarks
+from ovseg_core.benchmarks import folder as benchmarks
 from ovseg_core.web.benchmark_writer import Annotated, Description, encode_mask, voc_palette, write_benchmark
 from ovseg_core.web.faults import jpeg
 

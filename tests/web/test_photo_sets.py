@@ -7,10 +7,11 @@ import pytest
 from PIL import Image
 
 from ovseg_core import shards
-from ovseg_core.evaluation import benchmarks
+from ovseg_core.benchmarks import class_names, coco_masks
+from ovseg_core.benchmarks import folder as benchmarks
 from ovseg_core.params import ParamError
 from ovseg_core.run_log import RunLog
-from ovseg_core.web import class_map_sets, class_names, coco_masks, photo_sets, photos, site, sources
+from ovseg_core.web import photo_sets, photos, site, sources, voc_photos
 from ovseg_core.web.faults import jpeg
 from ovseg_core.web.settings import ToySettings, WebFolders, WebSettings
 
@@ -165,9 +166,7 @@ def test_frequent_classes_are_the_eight_in_most_photos(tmp_path):
         Image.fromarray(classes[None]).save(mask, "PNG")
         put(tmp_path / photo_sets.VOC_MASKS / f"{number}.png", mask.getvalue())
     folders = tmp_path / photo_sets.VOC_PHOTOS, tmp_path / photo_sets.VOC_MASKS
-    voc = class_map_sets.ClassMaps(*folders, class_map_sets.paired(*folders))
-    frequent = voc.voc_description("voc").subsets["frequent"]
-    assert frequent == [name.split(",")[0] for name in class_names.VOC[1:9]]
+    assert voc_photos.voc_photos(*folders).subsets["frequent"] == list(range(1, 9))
 
 
 def test_a_missing_file_is_named(folder, tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ovseg_core import hashing, params, shards
-from ovseg_core.evaluation import benchmarks
+from ovseg_core.benchmarks import folder as benchmarks
 from ovseg_core.run_log import RunLog
 from ovseg_core.web import site, sources, toy, world
 from ovseg_core.web.settings import ToySettings, WebFolders, WebSettings

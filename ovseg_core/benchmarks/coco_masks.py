@@ -52,7 +52,7 @@ def instance_segments(
     ids = np.zeros((height, width), np.uint16)
     single = sorted((a for a in annotations if not a["iscrowd"]), key=lambda a: (-a["area"], a["id"]))
     for number, annotation in enumerate(single, start=1):
-        ids[_decode(annotation["segmentation"], height, width)] = number
+        ids[decode(annotation["segmentation"], height, width)] = number
     seen = np.unique(ids[ids > 0])
     if not len(seen):
         raise BadSample("no_segments")
@@ -61,7 +61,9 @@ def instance_segments(
     return Segments(ids=renumber[ids], names=[names[single[number - 1]["category_id"]] for number in seen])
 
 
-def _decode(segmentation: Any, height: int, width: int) -> np.ndarray:
-    """(H, W) bool from COCO polygons or an uncompressed run-length encoding."""
+def decode(segmentation: Any, height: int, width: int) -> np.ndarray:
+    """(H, W) bool from COCO polygons or a run-length encoding, compressed or not."""
+    if isinstance(segmentation, dict) and isinstance(segmentation["counts"], str | bytes):
+        return coco_mask.decode(segmentation).astype(bool)
     runs = coco_mask.frPyObjects(segmentation, height, width)
     return coco_mask.decode(coco_mask.merge(runs) if isinstance(runs, list) else runs).astype(bool)

@@ -1,13 +1,28 @@
-"""Reading and checking the description of a benchmark: every fault is named with its file before any work."""
+"""A benchmark as the graph writes it: PASCAL VOC's layout with a `benchmark.json` that says what labels mean.
+
+    JPEGImages/{id}.jpg   SegmentationClass/{id}.png   ImageSets/Segmentation/val.txt   benchmark.json
+
+A mask holds the class index of every pixel, an index into `names`; 255 is void, in a 16-bit mask 65535. Every
+fault is named with its file before any work.
+"""
 
 from pathlib import Path
 from typing import Any
 
 from ovseg_core import files
-from ovseg_core.evaluation.benchmark import SPLIT, Background, Benchmark, BenchmarkError, content_of
+from ovseg_core.benchmarks.benchmark import (
+    Background,
+    Benchmark,
+    BenchmarkError,
+    check_there,
+    content_of,
+    distinct,
+)
+from ovseg_core.benchmarks.label_files import LabelFiles
 from ovseg_core.text.prompts import parse_classes
 
 KEYS = {"name", "names", "kinds", "background", "held_out", "subsets", "protocol"}
+SPLIT = "ImageSets/Segmentation/val.txt"
 
 
 def read(folder: Path | str) -> Benchmark:
@@ -24,9 +39,12 @@ def read(folder: Path | str) -> Benchmark:
     if not isinstance(given, dict) or given.keys() != KEYS:
         found = sorted(given) if isinstance(given, dict) else type(given).__name__
         raise BenchmarkError(f"{path} holds {found}; it has to hold {sorted(KEYS)}")
-    ids = _ids(folder)
+    split = files.join(folder, SPLIT)
+    ids = distinct(content_of(split, str(folder)).decode().split(), split)
+    paths = {key: _paths(folder, key) for key in ids}
+    for part in zip(*paths.values(), strict=True):
+        check_there(part, split)
     benchmark = Benchmark(
-        folder=str(folder),
         name=str(given["name"]),
         names=_names(given, path),
         kinds=list(given["kinds"]),
@@ -35,26 +53,16 @@ def read(folder: Path | str) -> Benchmark:
         subsets={name: _indices(given, name, path) for name in given["subsets"]},
         protocol=str(given["protocol"]),
         ids=ids,
+        source=LabelFiles(paths, split),
     )
     _check(benchmark, path)
     return benchmark
 
 
-def _ids(folder: Path | str) -> list[str]:
-    path = files.join(folder, SPLIT)
-    ids = content_of(path, str(folder)).decode().split()
-    if not ids:
-        raise BenchmarkError(f"{path} is empty; it has to hold the ids of the images, one a line")
-    if repeated := sorted({key for key in ids if ids.count(key) > 1}) if len(ids) != len(set(ids)) else []:
-        raise BenchmarkError(f"{path} names {repeated[:3]} more than once; an image counts once")
-    for sub, suffix in (("JPEGImages", ".jpg"), ("SegmentationClass", ".png")):
-        there = {name.rpartition("/")[2] for name in files.listing(files.join(folder, sub), suffix)}
-        if missing := [key for key in ids if key + suffix not in there]:
-            raise BenchmarkError(
-                f"{files.join(folder, sub, missing[0] + suffix)} is missing, as are {len(missing) - 1} more "
-                f"of the {len(ids)} that {path} names"
-            )
-    return ids
+def _paths(folder: Path | str, key: str) -> tuple[str, str]:
+    return files.join(folder, "JPEGImages", f"{key}.jpg"), files.join(
+        folder, "SegmentationClass", f"{key}.png"
+    )
 
 
 def _names(given: dict[str, Any], path: str) -> list[str]:
@@ -83,7 +91,7 @@ def _background(given: dict[str, Any], path: str) -> Background | None:
             f"{path}: background is {rule!r}; accepted: null, or {{index, names}} with the index of a class "
             "and the names that are queried in its place (none: its pixels do not count)"
         )
-    return Background(rule["index"], [name for names in parse_classes(rule["names"]) for name in names])
+    return Background(rule["index"], tuple(name for names in parse_classes(rule["names"]) for name in names))
 
 
 def _check(benchmark: Benchmark, path: str) -> None:

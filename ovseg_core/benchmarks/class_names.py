@@ -1,4 +1,10 @@
-"""Class names of PASCAL VOC, PASCAL Context and COCO panoptic, as people say them, synonyms by comma."""
+"""Class names of PASCAL VOC, PASCAL Context and COCO, as people say them, synonyms by comma.
+
+`prompted` adds what OpenSeg's Appendix I gives as examples: plurals and further names, and a context where a
+name means several things. The list that its authors scored with is longer than the paper shows.
+"""
+
+from collections.abc import Sequence
 
 VOC = [
     "background",
@@ -79,3 +85,38 @@ def coco(name: str) -> str:
     plain = name if name in COCO_SYNONYMS else name.removesuffix("-merged")
     plain = plain.removesuffix("-other").removesuffix("-stuff") if plain not in COCO_SYNONYMS else plain
     return COCO_SYNONYMS.get(plain, plain.replace("-", " "))
+
+
+def coco_stuff(things: Sequence[str], stuff: Sequence[str]) -> list[str]:
+    """The 171 classes of COCO-Stuff; no synonym is the name of another class (`plant` is stuff here)."""
+    names = [*things, *stuff]
+    entries = [COCO_SYNONYMS.get(name, name).split(", ") for name in names]
+    return [
+        ", ".join([name, *(word for word in entry if word != name and word not in names)])
+        for name, entry in zip(names, entries, strict=True)
+    ]
+
+
+# OpenSeg, App. I, as far as it names them.
+PLURALS_AND_MORE = {
+    "person": "child, girl, boy, woman, man, people, children, girls, boys, women, men",
+    "dog": "puppy, dogs, puppies",
+    "cat": "kitty, cats, kitties",
+    "grass": "grasses, lawn, turf",
+    "bottle": "bottles, water bottle, water bottles",
+}
+IN_CONTEXT = {"fan": "ceiling fan, floor fan", "glass": "drinking glass"}  # in place of the name
+
+
+def prompted(entries: Sequence[str]) -> list[str]:
+    """Entries with the names of App. I; none that is the name of another class."""
+    firsts = {entry.split(",")[0].strip() for entry in entries}
+    return [_prompted(entry, firsts) for entry in entries]
+
+
+def _prompted(entry: str, firsts: set[str]) -> str:
+    words = [word.strip() for word in entry.split(",")]
+    if words[0] in IN_CONTEXT:
+        return IN_CONTEXT[words[0]]
+    more = PLURALS_AND_MORE.get(words[0], "").split(", ")
+    return ", ".join([*words, *(word for word in more if word and word not in {*words, *firsts})])
