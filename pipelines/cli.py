@@ -150,7 +150,9 @@ def parser() -> argparse.ArgumentParser:
         "captions", help="txt (a caption a line), csv, tsv, jsonl, parquet, or a folder of shards"
     )
     sub.add_argument("--output", required=True, help="a parquet file: one row per caption, in their order")
-    sub.add_argument("--column", help="that holds the captions, where it is not called caption or text")
+    sub.add_argument(
+        "--column", help="that holds the captions, where it is not called caption, text, alt or title"
+    )
     sub.add_argument("--entities", default="mined", help="mined, ovsegmentor, or a file with a name a line")
     sub.add_argument("--model", default="lexicon", help="lexicon, or an installed spaCy model")
     words = sub.add_mutually_exclusive_group()

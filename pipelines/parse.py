@@ -60,9 +60,16 @@ def parse(source: str, output: str, how: How, column: str | None = None, workers
     adjective or verb is in it; `caption_cut`: longer than is read; `bad_row`: the file's row holds none.
 
     Memory does not grow with the file: a few batches per worker are under way.
+
+    Raises:
+        ValueError: for a wrong argument, and where no row of the source holds a caption; nothing is written.
     """
     if workers < 1:
         raise ValueError(f"--workers is {workers}; it has to be at least 1")
+    if not output.endswith(".parquet"):
+        raise ValueError(f"--output is {output}; it has to end in .parquet")
+    if files.absolute(output) == files.absolute(source):
+        raise ValueError(f"--output is {output}, which is what is read; it has to be another file")
     started = time.perf_counter()
     counts: Counter[str] = Counter()
     batches = caption_files.read(source, column, counts)
@@ -72,6 +79,10 @@ def parse(source: str, output: str, how: How, column: str | None = None, workers
             for table in _groups(tables, counts):
                 writer.write_table(table)
                 bar.update(len(table))
+        if 0 < counts["captions"] == counts["bad_row"]:
+            raise ValueError(
+                f"no row of {source} holds a caption; see --column. JSON has to be one object a line"
+            )
         writer.add_key_value_metadata({COUNTS.decode(): json.dumps(+counts, sort_keys=True)})
     seconds = time.perf_counter() - started
     number = counts["captions"]

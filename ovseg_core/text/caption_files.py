@@ -4,6 +4,7 @@ caption.
 
 import csv
 import json
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -26,6 +27,9 @@ COLUMNS = (
 )  # as headings, first one that is there
 ROWS = 2048  # that are handed on together,
 CHARACTERS = 8_000_000  # unless they are longer than this
+URL = re.compile(r"https?://")
+UTF16 = (b"\xff\xfe", b"\xfe\xff")  # first bytes
+SEPARATORS = (";", "\t", "|", ",")  # that stand between columns in files of the wrong name
 FORMATS = {
     **{".txt": "txt", ".csv": "csv", ".tsv": "tsv", ".parquet": "parquet"},
     **{".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl"},
@@ -38,16 +42,18 @@ def read(path: str, column: str | None, counts: Counter[str]) -> Iterator[list[s
     Args:
         path: .txt (a caption a line), .csv, .tsv, .jsonl, .parquet, or a folder of shards.
         column: where the captions are; None looks for one of COLUMNS. A csv or tsv file without such a
-        heading
-            has none, and its captions are in the first column.
+            heading has none, and its captions are in the first column that begins with no URL (CC3M, CC12M).
         counts: `bad_row` is added to: rows without that column, and lines that are no JSON.
 
     Raises:
-        ValueError: for a file that is not there or of another kind, or a table without the column.
+        ValueError: for a file that is not there or of another kind or encoding, a folder without shards, or a
+            table without the column.
     """
     if not files.exists(path):
         raise ValueError(f"{path} is not there")
     if Path(path).is_dir() or files.listing(path, ".tar"):
+        if not shards.list_shards(path):
+            raise ValueError(f"{path} is a folder without shards (*.tar); name one of its files")
         yield from _from_shards(path, counts)
         return
     suffix = Path(path).suffix.lower()
@@ -58,6 +64,9 @@ def read(path: str, column: str | None, counts: Counter[str]) -> Iterator[list[s
         yield from _from_parquet(path, column)
         return
     with files.open_read(path) as handle:
+        if handle.read(2) in UTF16:
+            raise ValueError(f"{path} is in UTF-16; it has to be text in UTF-8")
+        handle.seek(0)
         lines = (line.decode("utf-8", "replace") for line in handle)
         lines = (line.removeprefix("\ufeff") if i == 0 else line for i, line in enumerate(lines))
         rows = {"txt": _from_lines, "csv": _from_table, "tsv": _from_table, "jsonl": _from_json}[form]
@@ -77,14 +86,29 @@ def _from_table(lines: Iterator[str], column: str | None, counts: Counter[str], 
     first = next(rows, None)
     if first is None:
         return
-    heading = [name.strip().lower() for name in first]
-    wanted = (column.lower(),) if column else COLUMNS
-    place = next((heading.index(name) for name in wanted if name in heading), None)
-    if place is None and column:
+    at, is_heading = _place(first, column)
+    for row in rows if is_heading else chain([first], rows):
+        counts["bad_row"] += len(row) <= at
+        yield row[at] if len(row) > at else ""
+
+
+def _place(first: list[str], column: str | None) -> tuple[int, bool]:
+    """Where the captions are, going by the first row, and whether that is a heading."""
+    wanted = {column.lower(): 0} if column else {name: rank for rank, name in enumerate(COLUMNS)}
+
+    def named(cells: list[str]) -> list[tuple[int, int]]:
+        names = [cell.strip().lower() for cell in cells]
+        return sorted((wanted[name], place) for place, name in enumerate(names) if name in wanted)
+
+    if found := named(first):
+        return found[0][1], True
+    if other := next((sep for sep in SEPARATORS if named(sep.join(first).split(sep))), None):
+        raise ValueError(
+            f"columns are separated by {other!r}; .csv has commas and .tsv has tabs between them"
+        )
+    if column:
         raise ValueError(f"there is no column {column!r}; the file has {', '.join(first)}")
-    for row in chain([first] if place is None else [], rows):
-        counts["bad_row"] += len(row) <= (place or 0)
-        yield row[place or 0] if len(row) > (place or 0) else ""
+    return next((place for place, cell in enumerate(first) if not URL.match(cell)), 0), False
 
 
 def _from_json(lines: Iterator[str], column: str | None, counts: Counter[str], form: str) -> Iterator[str]:

@@ -156,13 +156,19 @@ def test_from_the_command_line_words_as_they_are_written(tmp_path, caplog):
         (["a.csv", "--column", "said"], "no column 'said'"),
         (["a.csv", "--entities", "none"], "none"),
         (["a.csv", "--workers", "0"], "workers"),
+        (["a.csv", "--output", "out.csv"], "has to end in .parquet"),
+        (["a.parquet", "--output", "a.parquet"], "has to be another file"),
+        (["a.json"], "no row of a.json holds a caption"),
     ],
 )
-def test_wrong_input_ends_in_one_line_and_writes_nothing(tmp_path, monkeypatch, arguments, message):
+def test_wrong_input_ends_in_one_line_and_writes_nothing(
+    one_parser, tmp_path, monkeypatch, arguments, message
+):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.csv").write_text("id,caption\n1,dog\n")
     (tmp_path / "a.doc").write_text("dog")
+    (tmp_path / "a.json").write_text('[{"caption": "dog"}]')
     with pytest.raises(SystemExit, match="ovseg: ") as error:
-        main(["parse", *arguments, "--output", "out.parquet"])
+        main(["parse", "--output", "out.parquet", *arguments])
     assert message in str(error.value)
     assert not (tmp_path / "out.parquet").exists()

@@ -35,8 +35,32 @@ def test_csv_with_a_heading(tmp_path):
 def test_a_table_without_a_heading_has_its_captions_first(tmp_path):
     (tmp_path / "cc3m.tsv").write_text('a "dog\thttp://a\na cat\thttp://b\n')
     assert read(tmp_path / "cc3m.tsv") == (['a "dog', "a cat"], {})
+    (tmp_path / "cc12m.tsv").write_text("https://a\ta dog\nhttps://b\thttps://c\n")
+    assert read(tmp_path / "cc12m.tsv") == (["a dog", "https://c"], {})
     (tmp_path / "big.csv").write_text("x" * 1_000_000 + ",url\n")
     assert len(read(tmp_path / "big.csv")[0][0]) == 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.csv", b"id;caption\n1;a dog\n", "separated by ';'"),
+        ("a.csv", b"id\tcaption\n1\ta dog\n", r"separated by '\\t'"),
+        ("a.tsv", b"id,caption\n1,a dog\n", "separated by ','"),
+        ("a.txt", "a dog".encode("utf-16"), "UTF-16"),
+        ("b/a.txt", b"a dog", "without shards"),
+    ],
+)
+def test_what_would_be_misread_is_refused(tmp_path, name, content, message):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        read(tmp_path / name.partition("/")[0])
+
+
+def test_blank_and_semicolons_in_captions_are_no_heading(tmp_path):
+    (tmp_path / "a.csv").write_text("\na dog; a caption\n")
+    assert read(tmp_path / "a.csv") == (["", "a dog; a caption"], {"bad_row": 1})
 
 
 def test_json_lines_and_what_is_none(tmp_path):
