@@ -67,13 +67,11 @@ class StreamReader:
                 reason = reason or error.reason
         raise UnusableData(f"no sample of {self.stream.shards[0]} and its like can be used: {reason}")
 
-    def partner(self, position: int) -> tuple[Prepared, str, str]:
-        """Another image that shows an entity of the one at `position`, the entity, and why there is none.
+    def partner(self, position: int, index: int, entity: str) -> tuple[Prepared, str, str]:
+        """The partner that was drawn for the image at `position`, the entity, and why there is none.
 
         Where the window holds no other such image it is a random one, and the entity is "".
         """
-        assert self.pairs
-        index, entity = self.pairs.draw(position)
         try:
             return self._sample(index, (*self.seed, position, 1)), entity, "" if entity else NO_PARTNER
         except BadSample as error:
@@ -122,7 +120,8 @@ class Loader:
                 self.readers[kind].move_to(places[0])
         read = self._spread(threads, lambda visit: visit[0].read(visit[1]), visits)
         anchors = [captioned[i % len(captioned)] for i in range(partners)]
-        others = self._spread(threads, lambda place: self.readers[False].partner(place), anchors)
+        drawn = [(place, *self._pairs.draw(place)) for place in anchors]  # by one thread: it keeps a window
+        others = self._spread(threads, lambda one: self.readers[False].partner(*one), drawn)
         samples = [sample for sample, _ in read] + [sample for sample, _, _ in others]
         batch = collate(samples, self.label_names, self.settings, seed_of(*self.seed, part))
         self._join(
@@ -133,6 +132,12 @@ class Loader:
         )
         reasons = [reason for _, reason in read] + [reason for _, _, reason in others]
         return Loaded(batch, Counter(reason for reason in reasons if reason))
+
+    @property
+    def _pairs(self) -> PairDrawer:
+        pairs = self.readers[False].pairs
+        assert pairs
+        return pairs
 
     def _spread(self, threads: ThreadPoolExecutor, work: Callable[[Any], Any], items: list[Any]) -> list[Any]:
         """`work` of every item, in order, by all threads."""

@@ -93,12 +93,10 @@ class PairDrawer:
             [np.arange(a, b) for a, b in zip(starts, ends, strict=True)] or [np.zeros(0, int)]
         )
         ids = self.entities.ids[places.astype(np.int64)]
-        order = np.argsort(ids, kind="stable")
-        cuts = np.flatnonzero(np.diff(ids[order], prepend=-1))
-        self._shown = {
-            int(ids[order][cut]): part
-            for cut, part in zip(cuts, np.split(owner[order], cuts[1:]), strict=True)
-        }
+        order = np.argsort(ids, kind="stable")  # by entity, then by sample
+        present, cuts = np.unique(ids[order], return_index=True)
+        parts = np.split(owner[order], cuts[1:])
+        self._shown = dict(zip(present.tolist(), parts, strict=False))  # no entity: one empty part
 
 
 def num_partners(part_size: int, share: float) -> int:

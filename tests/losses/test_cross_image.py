@@ -29,9 +29,7 @@ def test_targets_are_binary_at_delta_or_at_its_share_of_the_peak():
     full = torch.tensor([[[ON, OFF]]])
     # m = [0.6, 0.3]: above 0.5 is the first location, above 0.65 none; 0.65 of the peak is 0.39
     assert mask_consistency(full, half, 0.5).item() == pytest.approx(0, abs=1e-6)
-    assert mask_consistency(full, half, 0.65).item() == pytest.approx(
-        1 - 1 / 2, abs=1e-6
-    )  # 1 - (0+1)/(1+0+1)
+    assert mask_consistency(full, half, 0.65).item() == pytest.approx(1 - 1 / 2, abs=1e-6)  # empty: 1 - 1/2
     assert mask_consistency(full, half, 0.65, of_peak=True).item() == pytest.approx(0, abs=1e-6)
 
 
