@@ -62,7 +62,8 @@ def train(
 def make_job(run: Mapping[str, Any], seed: int, data: Path | str, settings: TrainSettings) -> Job:
     """The job with its working folder, which is named after everything that decides the result."""
     corpus = data_fingerprint(str(data), run["data"]["pseudo"])
-    whole = files.fingerprint(run, seed, corpus, code_fingerprint())
+    start = files.digest(files.join(settings.start, "model.safetensors")) if settings.start else None
+    whole = files.fingerprint(run, seed, corpus, code_fingerprint(), *([start] if start else []))
     storage = files.absolute(settings.storage or "work")
     folder = files.join(storage, "train", whole)
     return Job(run=dict(run), seed=seed, data=files.absolute(data), folder=folder, corpus=corpus)

@@ -27,6 +27,7 @@ TRAIN = {
     "text_lr_scale": 1.0,
     "weight_decay": 0.05,
     "warmup_steps": 2,
+    "start": None,
     "clip_norm": 1.0,
     "accumulate": 1,
     "precision": "float32",

@@ -8,7 +8,9 @@ from torch import Tensor, nn
 
 
 class Momentum(nn.Module):
-    """m <- d m + (1 - d) w after every update of the weights w; starts as a copy. Buffers are copied.
+    """m <- d m + (1 - d) w after every update of the weights w. Buffers are copied.
+
+    The first time that it follows it becomes a copy, whatever weights were loaded since it was made.
 
     It follows at the start of the next step's forward pass, so that the training loop need not know of it;
     `step` keeps parts of one update (`train.accumulate`) from counting more than once.
@@ -32,8 +34,9 @@ class Momentum(nn.Module):
         """Take in the weights that update `step` starts from; nothing when that is done already."""
         if int(self.step) == step:
             return
+        decay = self.decay if self.step >= 0 else 0.0
         self.step.fill_(step)
         for copied, weight in zip(self.model.parameters(), followed.parameters(), strict=True):
-            copied.copy_(copied * self.decay + weight * (1 - self.decay))
+            copied.copy_(copied * decay + weight * (1 - decay))
         for mine, theirs in zip(self.model.buffers(), followed.buffers(), strict=True):
             mine.copy_(theirs)

@@ -5,6 +5,7 @@ A model folder holds `model.safetensors`, `config.json` (enough to load it witho
 """
 
 import json
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from ovseg_core import files
 from ovseg_core.methods.registry import METHODS, build
 from ovseg_core.params import ParamError
 
+logger = logging.getLogger(__name__)
 FORMAT = 1
 CONFIG_KEYS = {"format", "method", "settings", "model", "words"}
 NOTE = "ovseg"  # the one metadata key: safetensors writes several in random order
@@ -115,6 +117,37 @@ def load_model(folder: Path | str, method: str | None = None) -> nn.Module:
         raise CheckpointError(f"{path}: {error}") from error
     _check_note(path, note, config)
     return _filled(config, tensors, path)
+
+
+def start_from(model: nn.Module, folder: Path | str, method: str) -> None:
+    """Load the weights of a model folder into a method that may have more parts, such as a second loss's.
+
+    Raises:
+        CheckpointError: when the folder holds another method or vocabulary, parts that the model lacks, or
+            tensors of another shape (such as another number of groups).
+    """
+    config = read_config(folder)
+    if config["method"] != method:
+        raise CheckpointError(f"train.start is {folder}, a model of {config['method']!r}, not of {method!r}")
+    given, _ = unpack(files.read_bytes(files.join(folder, "model.safetensors")))
+    own = model.state_dict()
+    extra = sorted(given.keys() - own.keys())
+    wrong = [
+        f"{name} {tuple(given[name].shape)}, here {tuple(own[name].shape)}"
+        for name in given
+        if name in own and own[name].shape != given[name].shape
+    ]
+    if extra or wrong:
+        raise CheckpointError(
+            f"train.start is {folder}, whose model is built otherwise: of another shape are {wrong[:3]}, "
+            f"and this run has no {extra[:3]}. Its config.json holds its settings"
+        )
+    try:
+        model.load_state_dict(given, strict=False)
+    except ValueError as error:
+        raise CheckpointError(f"train.start is {folder}: {error}") from error
+    fresh = sorted(own.keys() - given.keys())
+    logger.info("starts from %s; %d tensors are new, such as %s", folder, len(fresh), fresh[:3])
 
 
 def read_config(folder: Path | str) -> dict[str, Any]:

@@ -46,6 +46,8 @@ def run_job(job: Job, worker: Worker) -> None:
     checkpoint.load_components(getattr(model, "image", model), path)
     if job.run["model"]["text"]["start"] == "images" and hasattr(model, "text"):
         start_words(model, read_streams(DataFolders(job.data), data).get(False), cached_features(job))
+    if settings.start:
+        checkpoint.start_from(model, settings.start, job.run["method"])
     loader = make_loader(job, model, settings, data, worker)
     trainer = Trainer(model, settings, job.seed, worker)
     if trainer.resume(job.state):

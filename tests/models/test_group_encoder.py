@@ -110,9 +110,10 @@ def test_more_groups_than_tokens_are_refused():
 def test_the_momentum_model_follows_to_the_bit():
     torch.manual_seed(0)
     weights = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3))
-    slow = Momentum(weights, 0.99)
+    slow = Momentum(nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3)), 0.99)
+    slow.follow(weights, 0)  # of other weights, it first becomes a copy
     expected = copy.deepcopy(weights).state_dict()
-    for step in range(3):
+    for step in range(1, 4):
         with torch.no_grad():
             for parameter in weights.parameters():
                 parameter.add_(torch.randn_like(parameter))

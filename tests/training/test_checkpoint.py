@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from training_sections import tiny_run
 
-from ovseg_core import files
+from ovseg_core import files, params
 from ovseg_core.methods.registry import build
 from ovseg_core.training.checkpoint import (
     CheckpointError,
@@ -15,6 +15,7 @@ from ovseg_core.training.checkpoint import (
     pack,
     save_model,
     save_state,
+    start_from,
     unpack,
 )
 
@@ -173,3 +174,31 @@ def test_a_cut_file_is_refused(folder):
     path.write_bytes(path.read_bytes()[:-10])
     with pytest.raises(CheckpointError, match="no safetensors file"):
         load_model(folder)
+
+
+def ovsegmentor(**change):
+    torch.manual_seed(5)
+    settings = {**params.read("params.yaml")["methods"]["ovsegmentor"], **change}
+    model = tiny_run("clip_dense")["model"]
+    return build("ovsegmentor", settings, model, WORDS), settings, model
+
+
+def test_a_second_stage_starts_from_the_first(tmp_path):
+    first, settings, section = ovsegmentor(objective="none", mask_weight=0.0)
+    config = {"run": "a", "method": "ovsegmentor", "settings": settings, "model": section, "words": WORDS}
+    save_model(str(tmp_path / "first"), first.state_dict(), config)
+    second = ovsegmentor()[0]
+    with torch.no_grad():
+        for parameter in second.parameters():
+            parameter.add_(1.0)
+    start_from(second, tmp_path / "first", "ovsegmentor")
+    loaded = second.state_dict()
+    assert all(torch.equal(loaded[name], value) for name, value in first.state_dict().items())
+    assert loaded.keys() > first.state_dict().keys()  # decoder and momentum model are new
+    with pytest.raises(CheckpointError, match=r"group_tokens \(1, 8, 8\), here \(1, 4, 8\)"):
+        start_from(ovsegmentor(num_groups=4)[0], tmp_path / "first", "ovsegmentor")
+    with pytest.raises(CheckpointError, match="a model of 'ovsegmentor', not of 'groupvit'"):
+        start_from(second, tmp_path / "first", "groupvit")
+    save_model(str(tmp_path / "whole"), second.state_dict(), config)
+    with pytest.raises(CheckpointError, match=r"this run has no \['completed"):
+        start_from(first, tmp_path / "whole", "ovsegmentor")
