@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ovseg_core.benchmarks.benchmark import VOID, Benchmark
+from ovseg_core.metrics.confusion import blocks
 from ovseg_core.metrics.iou import MeanIoU
 from ovseg_core.metrics.per_image import PerImageIoU
 from ovseg_core.metrics.probe import RegionTopK
@@ -54,6 +55,9 @@ class Scoreboard:
         if benchmark.background:
             found |= _means("foreground_miou", self.foreground, benchmark)
         found["pixel_accuracy"] = self.miou.pixel_accuracy()
+        found["macc"] = self.miou.mean_accuracy(range(len(benchmark.names)))
+        kinds = benchmark.of_kind("thing"), benchmark.of_kind("stuff")
+        found["foreground_bias"] = blocks(self.miou.counts, *kinds)["foreground_bias"]
         found |= self.recall.compute()
         for kind in ("thing", "stuff"):
             classes = benchmark.of_kind(kind)
@@ -61,6 +65,7 @@ class Scoreboard:
             for k in self.probe.ks:
                 found[f"probe_{kind}_macc{k}"] = self.probe.mean_class_accuracy(classes, k)
         if self.probe.regions.any():
+            found["probe_foreground_bias"] = blocks(self.probe.confusion(), *kinds)["foreground_bias"]
             found["probe_chance"] = 1 / sum(map(bool, benchmark.queries))
         return {name: round(100 * value, 4) for name, value in found.items() if not np.isnan(value)}
 

@@ -47,8 +47,16 @@ class MeanIoU:
         check_convention(convention)
         if convention == "torchmetrics":
             raise ValueError("MeanIoU keeps no image's counts apart; for torchmetrics take PerImageIoU")
-        self.ignore_label, self.convention = ignore_label, convention
-        self.counts = np.zeros((num_classes, num_classes), np.int64)  # [truth, prediction]
+        self.num_classes, self.ignore_label, self.convention = num_classes, ignore_label, convention
+        self._counts: np.ndarray | None = None
+
+    @property
+    def counts(self) -> np.ndarray:
+        """(C, C) int64 pixels by [truth, prediction]. Made when it is first asked for, so that a metric that
+        counts nothing costs nothing to send or merge, also with a thousand classes."""
+        if self._counts is None:
+            self._counts = np.zeros((self.num_classes, self.num_classes), np.int64)
+        return self._counts
 
     def update(self, prediction: np.ndarray, truth: np.ndarray) -> None:
         """Add one image: two (H, W) integer class maps of the same size.
@@ -56,11 +64,16 @@ class MeanIoU:
         Raises:
             ValueError: the sizes differ, or a label lies outside the classes.
         """
-        add_pairs(self.counts, *known(prediction, truth, len(self.counts), self.ignore_label))
+        add_pairs(self.counts, *known(prediction, truth, self.num_classes, self.ignore_label))
 
     def merge(self, other: MeanIoU) -> None:
-        """Add what another worker counted. Arrays that Ray hands over are read-only: a new one is made."""
-        self.counts = self.counts + other.counts
+        """Add what another worker counted."""
+        if other._counts is None:
+            return
+        if self.counts.flags.writeable:
+            np.add(self.counts, other._counts, out=self.counts)
+        else:  # as Ray hands arrays over
+            self._counts = self.counts + other._counts
 
     def iou(self) -> np.ndarray:
         """(C,) IoU in [0, 1]; NaN for a class that is left out."""
@@ -86,7 +99,7 @@ class MeanIoU:
 
     def compute(self) -> dict[str, float | list[float]]:
         """`miou`, `macc`, `aacc` over all classes and per-class `iou`, in [0, 1]."""
-        everything = range(len(self.counts))
+        everything = range(self.num_classes)
         return {
             "miou": self.mean(everything),
             "macc": self.mean_accuracy(everything),

@@ -82,6 +82,16 @@ def test_the_probe_tells_things_from_stuff(tmp_path):
     assert numbers["probe_chance"] == pytest.approx(100 / 3, abs=1e-4)
 
 
+def test_stuff_that_is_called_a_thing(tmp_path):
+    seen = np.where(SEEN == 2, SEEN[::-1], SEEN)
+    _, numbers = board_of(tmp_path, one(SEEN, seen), use_proposals="none")
+    # the blue half, which is stuff, is painted in red and green; things are as they are
+    assert numbers["foreground_bias"] == numbers["probe_foreground_bias"] == 100.0
+    assert numbers["macc"] == pytest.approx(200 / 3, abs=1e-4)
+    _, numbers = board_of(tmp_path, one(), use_proposals="none")
+    assert numbers["foreground_bias"] == numbers["probe_foreground_bias"] == 0.0
+
+
 def test_held_out_scenes_count_in_their_own_number_and_nowhere_else(tmp_path):
     wrong = np.full((4, 4), 1)
     scenes = {**one(SEEN), "b": (np.zeros((4, 4)), paint(wrong, NAMES))}
