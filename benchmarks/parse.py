@@ -1,6 +1,6 @@
 """`ovseg parse` on many captions: two workers beside one, in wall-clock and in CPU seconds, and memory.
 
-Usage: `python -m benchmarks.parse FILE [--captions 300000] [--rounds 5]`. Captions are made of halves of
+Usage: `python -m benchmarks.parse FILE [--captions 1000000] [--rounds 5]`. Captions are made of halves of
 those of FILE, so that there are as many distinct ones as asked for; all times include the start.
 
 A round runs one worker, two workers, and, as a control, two commands of one worker at the same time, each on
@@ -86,7 +86,7 @@ def one_round(folder: Path) -> tuple[Cost, Cost, Cost]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path)
-    parser.add_argument("--captions", type=int, default=300_000)
+    parser.add_argument("--captions", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
