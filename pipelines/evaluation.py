@@ -1,7 +1,8 @@
 """All readings of one trained model on one benchmark: in this process, or spread over Ray actors."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -13,8 +14,7 @@ from ovseg_core import files
 from ovseg_core.benchmarks.benchmark import Benchmark
 from ovseg_core.benchmarks.folder import read
 from ovseg_core.evaluation import results
-from ovseg_core.evaluation.evaluator import Evaluator, gallery_ids, plan
-from ovseg_core.evaluation.scoreboard import Scoreboard
+from ovseg_core.evaluation.evaluator import Boards, Evaluator, gallery_ids, plan
 from ovseg_core.evaluation.settings import EvalSettings
 from ovseg_core.methods.registry import Method
 from ovseg_core.params import ParamError, build, check
@@ -22,31 +22,38 @@ from ovseg_core.run_log import RunLog
 from ovseg_core.training.checkpoint import load_model, read_config
 from pipelines import cluster, shard_map
 
-Boards = dict[str, Scoreboard]
+PARTS = 4  # of each worker: boards of large vocabularies are large, and the last part is waited for
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")  # a reading names files
 TAKEN = {"image", "truth"}  # by the gallery
 
 
-class Worker:
-    """A model and a benchmark, in this process or in an actor. A shard is one batch, named by its number."""
+@dataclass(frozen=True)
+class Job:
+    """Which model is read how, on what. What moves no number comes from the run's own reading."""
 
-    def __init__(
-        self,
-        model: str,
-        benchmark: Benchmark,
-        readings: Mapping[str, EvalSettings],
-        main: str,
-        batches: Sequence[Sequence[str]],
-        keep: Sequence[str],
-    ) -> None:
-        torch.set_num_threads(readings[main].threads)
-        method = load_model(model).to("cuda" if readings[main].num_gpus else "cpu")
-        self.evaluate = Evaluator(cast(Method, method), benchmark, readings, main, keep)
-        self.batches = batches
+    model: str
+    benchmark: Benchmark
+    readings: Mapping[str, EvalSettings]
+    main: str  # the run's own reading
+
+    @property
+    def own(self) -> EvalSettings:
+        """The run's own reading."""
+        return self.readings[self.main]
+
+
+class Worker:
+    """A model and a benchmark, in this process or in an actor; a shard is a part of the batches."""
+
+    def __init__(self, job: Job, parts: Sequence[Sequence[Sequence[str]]], keep: Sequence[str]) -> None:
+        torch.set_num_threads(job.own.threads)
+        method = load_model(job.model).to("cuda" if job.own.num_gpus else "cpu")
+        self.evaluate = Evaluator(cast(Method, method), job.benchmark, job.readings, job.main, keep)
+        self.parts = parts
 
     def __call__(self, shard: str) -> Boards:
-        """The counts of one batch."""
-        return self.evaluate(self.batches[int(shard)])
+        """The counts of one part."""
+        return self.evaluate.over(self.parts[int(shard)])
 
 
 def evaluate(
@@ -64,21 +71,24 @@ def evaluate(
         CheckpointError: when the model folder holds another method or vocabulary than it says.
     """
     main, readings = load_readings(reading_file)
-    own = readings[main]
-    benchmark = read(benchmark_folder)
-    keep = gallery_ids(benchmark, own.gallery, own.seed)
-    batches = plan(benchmark, own.batch_size)
-    make_worker = partial(Worker, str(model), benchmark, readings, main, batches, keep)
-    parts: Iterable[Boards]
-    if own.workers > 1:
-        parts = _spread(make_worker, len(batches), own, log, ray)
-    else:
-        parts = _here(make_worker, batches, log)
-    boards = _merged(parts)
-    content = results.metrics(benchmark, readings, boards, describe(model, main))
-    results.write(out, benchmark, boards, keep, content)
-    log.items, log.unit = len(benchmark.ids), "images"
+    job = Job(str(model), read(benchmark_folder), readings, main)
+    content = run(job, out, log, ray)
+    log.items, log.unit = len(job.benchmark.ids), "images"
     log.facts["readings"] = list(readings)
+    return content
+
+
+def run(job: Job, out: Path | str | None, log: RunLog, ray: cluster.ClusterSettings) -> dict[str, Any]:
+    """Score a model; its metrics.json. With `out` the gallery and the rest are written beside it."""
+    keep = gallery_ids(job.benchmark, job.own.gallery if out else 0, job.own.seed)
+    batches = plan(job.benchmark, job.own)
+    if job.own.workers > 1:
+        boards = _merged(_spread(job, batches, keep, log, ray))
+    else:
+        boards = _here(job, batches, keep, log)
+    content = results.metrics(job.benchmark, job.readings, boards, describe(job.model, job.main))
+    if out:
+        results.write(out, job.benchmark, boards, keep, content)
     return content
 
 
@@ -111,30 +121,25 @@ def describe(model: Path | str, run: str) -> dict[str, Any]:
     }
 
 
-def _here(
-    make_worker: Callable[[], Worker], batches: Sequence[Sequence[str]], log: RunLog
-) -> Iterator[Boards]:
+def _here(job: Job, batches: Sequence[Sequence[str]], keep: Sequence[str], log: RunLog) -> Boards:
     # No Ray for one worker: starting it takes longer than scoring a few hundred small images.
-    worker = make_worker()
+    worker = Worker(job, [batches], keep)
     log.work_starts()
     with tqdm(total=sum(map(len, batches)), desc="evaluate", unit="image") as bar:
-        for number, batch in enumerate(batches):
-            yield worker(str(number))
-            bar.update(len(batch))
+        return worker.evaluate.over(batches, bar.update)
 
 
 def _spread(
-    make_worker: Callable[[], Worker],
-    num_batches: int,
-    own: EvalSettings,
-    log: RunLog,
-    ray: cluster.ClusterSettings,
+    job: Job, batches: Sequence[Sequence[str]], keep: Sequence[str], log: RunLog, ray: cluster.ClusterSettings
 ) -> list[Boards]:
+    own = job.own
+    count = min(len(batches), PARTS * own.workers)
+    parts = [batches[len(batches) * i // count : len(batches) * (i + 1) // count] for i in range(count)]
     resources = shard_map.ActorResources(actors=own.workers, num_cpus=own.threads, num_gpus=own.num_gpus)
     with cluster.connect(ray):
         log.work_starts()
-        numbers = [str(number) for number in range(num_batches)]
-        return shard_map.map_shards(make_worker, numbers, resources, "evaluate")
+        numbers = [str(number) for number in range(count)]
+        return shard_map.map_shards(partial(Worker, job, parts, keep), numbers, resources, "evaluate")
 
 
 def _merged(parts: Iterable[Boards]) -> Boards:

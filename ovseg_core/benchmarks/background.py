@@ -12,9 +12,13 @@ ACCEPTED = (
 )
 
 
-def check_rule(rule: str) -> None:
-    """Raise ParamError for a rule that does not exist."""
-    _parsed(rule)
+def is_rule(rule: str) -> bool:
+    """Whether there is such a rule."""
+    try:
+        _parsed(rule)
+    except ParamError:
+        return False
+    return True
 
 
 def with_background(benchmark: Benchmark, rule: str) -> Benchmark:
@@ -73,6 +77,6 @@ def _probability(rule: str, value: str) -> float:
         share = -1.0
     if not 0 < share < 1:
         raise ParamError(
-            f"background is {rule!r}; a threshold lies between 0 and 1, as OVSegmentor's 0.9 for VOC"
+            f"background is {rule!r}; a threshold lies between 0 and 1: OVSegmentor has 0.9 for VOC"
         )
     return share

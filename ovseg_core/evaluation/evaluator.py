@@ -1,9 +1,11 @@
 """Scoring a method on a benchmark, batch by batch, every reading on the same decoded images."""
 
+import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -11,11 +13,17 @@ from PIL import Image
 from torch import Tensor
 
 from ovseg_core import files
+from ovseg_core.benchmarks.background import with_background
 from ovseg_core.benchmarks.benchmark import VOID, Benchmark, BenchmarkError, classes_in
 from ovseg_core.evaluation import inference
 from ovseg_core.evaluation.scoreboard import Scoreboard
 from ovseg_core.evaluation.settings import EvalSettings
 from ovseg_core.methods.registry import Method, Regions
+from ovseg_core.params import ParamError
+
+SCORES = 2**26  # of a batch, at the stride of the finest level: 256 MB
+STRIDE = 4
+Boards = dict[str, Scoreboard]  # by reading
 
 
 @dataclass(frozen=True)
@@ -25,15 +33,30 @@ class Scene:
     key: str
     image: np.ndarray  # (H, W, 3) uint8
     truth: np.ndarray  # (H, W) uint16
-    counted: np.ndarray  # the same, void where it is a class that is never asked for
 
 
-def plan(benchmark: Benchmark, batch_size: int) -> list[list[str]]:
-    """Ids in batches of images that share a size, so that none is padded; in the order of the benchmark."""
+def plan(benchmark: Benchmark, settings: EvalSettings) -> list[list[str]]:
+    """Ids in batches of images that share a size, so that none is padded; in the order of the benchmark.
+
+    At most `batch_size` of them, and fewer where their scores would take more memory than SCORES: with 847
+    classes at 512x512 three.
+    """
     same: dict[tuple[int, int], list[str]] = defaultdict(list)
     for key in benchmark.ids:
         same[_size(benchmark, key)].append(key)
-    return [keys[i : i + batch_size] for keys in same.values() for i in range(0, len(keys), batch_size)]
+    texts = sum(map(len, benchmark.queries))
+    return [
+        keys[i : i + count]
+        for size, keys in same.items()
+        for count in [_images_at_a_time(size, texts, settings)]
+        for i in range(0, len(keys), count)
+    ]
+
+
+def _images_at_a_time(size: tuple[int, int], texts: int, settings: EvalSettings) -> int:
+    shrink = settings.short_side / min(size) if settings.short_side else 1.0
+    scores = max(1, texts) * math.prod(size) * shrink**2 / STRIDE**2
+    return max(1, min(settings.batch_size, int(SCORES / scores)))
 
 
 def gallery_ids(benchmark: Benchmark, count: int, seed: int) -> list[str]:
@@ -43,7 +66,13 @@ def gallery_ids(benchmark: Benchmark, count: int, seed: int) -> list[str]:
 
 
 class Evaluator:
-    """One model, all readings of it, one benchmark. `keep` names the scenes whose class maps are kept."""
+    """One model, all readings of it, one benchmark. `keep` names the scenes whose class maps are kept.
+
+    A model without a text tower, and a benchmark without names, are scored by their segments alone.
+
+    Raises:
+        ParamError: for a model that answers neither, or a background that the benchmark does not have.
+    """
 
     def __init__(
         self,
@@ -55,56 +84,102 @@ class Evaluator:
     ) -> None:
         self.method, self.benchmark, self.readings, self.main = method, benchmark, readings, main
         self.keep = frozenset(keep)
-        self.asked = [index for index, names in enumerate(benchmark.queries) if names]
-        prompts = {settings.prompts for settings in readings.values()}
-        with torch.inference_mode():
-            self.queries = {p: inference.embed_classes(method, benchmark.queries, p) for p in sorted(prompts)}
-        self.device = next(iter(self.queries.values())).embeddings.device
+        self.by_name = hasattr(method, "embed_text") and not benchmark.class_agnostic
+        if not self.by_name and not hasattr(method, "proposals"):
+            raise ParamError(
+                f"{type(method).__name__} proposes no masks, and {benchmark.name} scores nothing else of it"
+            )
+        self.device = next(cast(torch.nn.Module, method).parameters()).device
+        self.benchmarks = variants(benchmark, readings)
+        self.queries = self._queries() if self.by_name else {}
+        self.temperature = inference.temperature_of(method)
 
     @torch.inference_mode()
-    def __call__(self, keys: Sequence[str]) -> dict[str, Scoreboard]:
+    def _queries(self) -> dict[str, inference.Queries]:
+        """Per reading what is asked for; readings that ask for the same share it."""
+        made: dict[str, inference.Queries] = {}
+        for name, settings in self.readings.items():
+            asked = self.benchmarks[name].queries
+            key = files.fingerprint(asked, settings.prompts)
+            made[name] = made.get(key) or inference.embed_classes(self.method, asked, settings.prompts)
+            made[key] = made[name]
+        return made
+
+    def over(
+        self, batches: Sequence[Sequence[str]], done: Callable[[int], Any] = lambda images: None
+    ) -> Boards:
+        """Score batch after batch; the next one is decoded while the model looks at this one.
+
+        `done` hears of the number of images of every batch.
+        """
+        boards = self.empty()
+        with ThreadPoolExecutor(1) as pool:
+            loading = [pool.submit(self._load_all, keys) for keys in batches[:1]]
+            for following in [*batches[1:], None]:
+                for scenes in [future.result() for future in loading]:
+                    loading = [pool.submit(self._load_all, following)] if following else []
+                    self.score(scenes, boards)
+                    done(len(scenes))
+        return boards
+
+    def __call__(self, keys: Sequence[str]) -> Boards:
         """Score one batch of images that share a size: reading -> counts."""
-        scenes = [self._load(key) for key in keys]
+        return self.over([keys])
+
+    def empty(self) -> Boards:
+        """Boards with nothing on them."""
+        classes = len(self.benchmark.names)
+        return {name: Scoreboard.empty(classes, s.max_proposals) for name, s in self.readings.items()}
+
+    @torch.inference_mode()
+    def score(self, scenes: Sequence[Scene], boards: Boards) -> None:
+        """Count one decoded batch."""
         sides = {settings.short_side for settings in self.readings.values()}
         images = {side: self._to_input(scenes, side) for side in sides}  # one tensor: models know it again
-        return {
-            name: self._read(scenes, images[settings.short_side], name)
-            for name, settings in self.readings.items()
-        }
+        for name, settings in self.readings.items():
+            self._read(boards[name], scenes, images[settings.short_side], name)
+
+    def _load_all(self, keys: Sequence[str]) -> list[Scene]:
+        return [self._load(key) for key in keys]
 
     def _to_input(self, scenes: Sequence[Scene], side: int | None) -> Tensor:
         return inference.to_input([scene.image for scene in scenes], side, self.device)
 
     def _load(self, key: str) -> Scene:
         image = self.benchmark.image(key)
-        truth = self.benchmark.truth(key, image.shape[:2])
-        return Scene(key, image, truth, self._restrict(truth, self.asked))
+        return Scene(key, image, self.benchmark.truth(key, image.shape[:2]))
 
-    def _read(self, scenes: Sequence[Scene], images: Tensor, name: str) -> Scoreboard:
+    def _read(self, board: Scoreboard, scenes: Sequence[Scene], images: Tensor, name: str) -> None:
         settings = self.readings[name]
-        board = Scoreboard.empty(len(self.benchmark.names), settings.max_proposals)
-        truths = [scene.truth for scene in scenes]
+        if self.by_name:
+            self._count_named(board, scenes, images, name)
+        proposes = settings.use_proposals == "predicted" and hasattr(self.method, "proposals")
+        if proposes or not self.by_name:
+            self._count_proposals(board, scenes, self.method.proposals(images))
+
+    def _count_named(self, board: Scoreboard, scenes: Sequence[Scene], images: Tensor, name: str) -> None:
+        settings, benchmark = self.readings[name], self.benchmarks[name]
         given, probed = settings.use_proposals == "ground_truth", name == self.main
         if given or probed:
+            truths = [scene.truth for scene in scenes]
             regions = inference.truth_regions(truths, images.shape[2:]).to(self.device)
-        wanted = cast(Regions, regions if given else settings.use_proposals)
-        scores = self._scores(images, settings, wanted)
+        scores = self._scores(images, name, cast(Regions, regions if given else settings.use_proposals))
         for scene, one in zip(scenes, scores, strict=True):
-            self._count_pixels(board, scene, one)
+            self._count_pixels(board, scene, one, benchmark)
         if probed:  # further readings of the same weights would only repeat it
-            pooled = scores if given else self._scores(images, settings, regions)
-            self._count_regions(board, scenes, inference.region_scores(pooled, regions, self.asked))
-        if settings.use_proposals == "predicted" and hasattr(self.method, "proposals"):
-            self._count_proposals(board, scenes, self.method.proposals(images))
-        return board
+            pooled = scores if given else self._scores(images, name, regions)
+            asked = [index for index, names in enumerate(benchmark.queries) if names]
+            self._count_regions(board, scenes, inference.region_scores(pooled, regions, asked))
 
-    def _scores(self, images: Tensor, settings: EvalSettings, regions: Regions) -> Tensor:
-        queries = self.queries[settings.prompts]
-        return inference.class_scores(self.method, images, queries, regions, settings.centring)
+    def _scores(self, images: Tensor, name: str, regions: Regions) -> Tensor:
+        centring = self.readings[name].centring
+        return inference.class_scores(self.method, images, self.queries[name], regions, centring)
 
-    def _count_pixels(self, board: Scoreboard, scene: Scene, scores: Tensor) -> None:
-        truth, size = scene.counted, scene.truth.shape
-        guess = inference.class_map(scores, size, self.asked)
+    def _count_pixels(self, board: Scoreboard, scene: Scene, scores: Tensor, benchmark: Benchmark) -> None:
+        size = scene.truth.shape
+        asked = [index for index, names in enumerate(benchmark.queries) if names]
+        truth = restrict(scene.truth, benchmark.counted)
+        guess = inference.class_map(scores, size, asked, self._remainder(benchmark))
         board.images += 1
         if scene.key in self.keep:
             board.maps[scene.key] = guess
@@ -113,17 +188,19 @@ class Evaluator:
             return
         board.miou.update(guess, truth)
         board.per_image.update(scene.key, guess, truth)
-        present = classes_in(truth)
-        board.grounding.update(inference.class_map(scores, size, present), truth)
-        if self.benchmark.background:
-            objects = self.benchmark.foreground
+        present = [index for index in classes_in(truth) if benchmark.queries[index]]
+        named = truth if len(asked) == len(benchmark.counted) else restrict(truth, asked)
+        board.grounding.update(inference.class_map(scores, size, present), named)
+        if benchmark.background:
+            objects = benchmark.foreground
             guess = inference.class_map(scores, size, objects)
-            board.foreground.update(guess, self._restrict(truth, objects))
+            board.foreground.update(guess, restrict(scene.truth, objects))
 
-    def _restrict(self, truth: np.ndarray, classes: Sequence[int]) -> np.ndarray:
-        wanted = np.zeros(VOID + 1, bool)
-        wanted[list(classes)] = True
-        return np.where(wanted[truth], truth, VOID).astype(np.uint16)
+    def _remainder(self, benchmark: Benchmark) -> inference.Remainder | None:
+        rule = benchmark.background
+        if rule is None or rule.threshold is None:
+            return None
+        return inference.Remainder(rule.index, rule.threshold, self.temperature)
 
     def _count_regions(self, board: Scoreboard, scenes: Sequence[Scene], pooled: np.ndarray) -> None:
         for scene, rows in zip(scenes, pooled, strict=True):
@@ -137,6 +214,19 @@ class Evaluator:
             if scene.key not in self.benchmark.held_out:
                 masks = inference.proposal_masks(probabilities[: board.recall.cap], scene.truth.shape)
                 board.recall.update(masks, scene.truth, [background.index] if background else [])
+
+
+def variants(benchmark: Benchmark, readings: Mapping[str, EvalSettings]) -> dict[str, Benchmark]:
+    """The benchmark under the background rule of every reading."""
+    return {name: with_background(benchmark, settings.background) for name, settings in readings.items()}
+
+
+def restrict(truth: np.ndarray, classes: Sequence[int]) -> np.ndarray:
+    """A class map with every other class void."""
+    wanted = np.zeros(VOID + 1, bool)
+    wanted[[*classes, VOID]] = True
+    kept = wanted[truth]
+    return truth if kept.all() else np.where(kept, truth, VOID).astype(np.uint16)
 
 
 def _size(benchmark: Benchmark, key: str) -> tuple[int, int]:

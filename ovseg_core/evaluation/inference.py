@@ -13,12 +13,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ovseg_core.benchmarks.benchmark import VOID, classes_in
+from ovseg_core.evaluation.argmax import best_class
 from ovseg_core.masks.pooling import match_size, pool
 from ovseg_core.methods.registry import Method, Regions
 from ovseg_core.params import ParamError
 from ovseg_core.text.prompts import expand
-
-PLANES = 8  # classes that are upsampled at once
 
 
 @dataclass(frozen=True)
@@ -27,6 +26,18 @@ class Queries:
 
     embeddings: Tensor  # (T, D), unit length, the texts of one class after those of another
     num_texts: list[int]  # of each of the C classes; a class with none is never predicted
+
+
+@dataclass(frozen=True)
+class Remainder:
+    """Pixels whose highest probability is below the threshold go to class `index` (GroupViT, OVSegmentor).
+
+    A probability is the softmax over the classes asked for, at the size of the score map.
+    """
+
+    index: int
+    threshold: float
+    temperature: float  # of that softmax
 
 
 def embed_classes(method: Method, names: Sequence[Sequence[str]], prompts: str) -> Queries:
@@ -60,10 +71,12 @@ def class_scores(
         FloatingPointError: when a score is not a number: every pixel would fall to the first class.
     """
     scores = method.score_maps(images, queries.embeddings, regions).float()
-    if not scores.isfinite().all():
+    if not scores.sum().isfinite():  # a sum, since looking at each of C x h x w takes as long as a backbone
         raise FloatingPointError("the model's scores are not finite: its weights or its input are broken")
     if centring:
         scores = scores - centring * scores.mean((2, 3), keepdim=True)
+    if set(queries.num_texts) == {1}:
+        return scores
     best = scores.new_full((len(scores), len(queries.num_texts), *scores.shape[2:]), -torch.inf)
     for index, part in enumerate(scores.split(queries.num_texts, dim=1)):
         if part.shape[1]:
@@ -71,25 +84,31 @@ def class_scores(
     return best
 
 
-def class_map(scores: Tensor, size: tuple[int, int], classes: Sequence[int]) -> np.ndarray:
+def class_map(
+    scores: Tensor, size: tuple[int, int], classes: Sequence[int], remainder: Remainder | None = None
+) -> np.ndarray:
     """(C, h, w) scores -> (H, W) uint16: of `classes`, the one with the highest score at each pixel.
 
     The scores are brought to `size` bilinearly before they are compared. Restricted to the classes of an
     image's truth, this is what Grounding mIoU asks for: a score does not depend on what else is queried.
+    `remainder` gives pixels that no class is sure of to a class of their own.
     """
     if not classes:
         return np.full(size, VOID, np.uint16)
-    best = torch.full(size, -torch.inf, device=scores.device)
-    place = torch.zeros(size, dtype=torch.int16, device=scores.device)
-    # A few planes at a time: a third of the time of one argmax, and (C, H, W) is never held. The first of
-    # equals wins, where argmax promises nothing.
-    for start in range(0, len(classes), PLANES):
-        chosen = scores[list(classes[start : start + PLANES])][None]
-        planes = F.interpolate(chosen, size, mode="bilinear", align_corners=False)[0]
-        for number, plane in enumerate(planes, start):
-            place.masked_fill_(plane > best, number)
-            torch.maximum(best, plane, out=best)
-    return np.asarray(classes, np.uint16)[place.cpu().numpy()]
+    chosen = scores if list(classes) == list(range(len(scores))) else scores[list(classes)]
+    if remainder:
+        chosen = (chosen / remainder.temperature).softmax(0)
+    place, best = best_class(chosen, size)
+    labels = np.asarray(classes, np.uint16)[place.cpu().numpy()]
+    if remainder:
+        labels[(best < remainder.threshold).cpu().numpy()] = remainder.index
+    return labels
+
+
+def temperature_of(method: Method) -> float:
+    """The temperature that a method learnt to divide its scores by; 1 where it has none."""
+    learnt = getattr(method, "log_temperature", None)
+    return max(0.01, float(learnt.detach().exp())) if learnt is not None else 1.0  # CLIP's bound
 
 
 def truth_regions(truths: Sequence[np.ndarray], size: Sequence[int]) -> Tensor:

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from ovseg_core import files, shards
+from ovseg_core.benchmarks.background import OWN, describe, with_background
 from ovseg_core.benchmarks.benchmark import Benchmark
 from ovseg_core.evaluation import overlays
 from ovseg_core.evaluation.scoreboard import Scoreboard
@@ -26,7 +27,6 @@ CONVENTION = (
 
 def protocol(benchmark: Benchmark, readings: Mapping[str, EvalSettings]) -> dict[str, Any]:
     """Everything that a number depends on besides the model: to be printed with it."""
-    rule = benchmark.background
     return {
         "benchmark": benchmark.name,
         "description": benchmark.protocol,
@@ -35,7 +35,7 @@ def protocol(benchmark: Benchmark, readings: Mapping[str, EvalSettings]) -> dict
         "classes": len(benchmark.names),
         "queried_names": sum(map(len, benchmark.queries)),
         "synonyms": "a class has the maximum over its names",
-        "background": "a class as any other" if rule is None else _rule(benchmark),
+        "background": describe(benchmark),
         "metric": CONVENTION,
         "grounding": "only the classes of an image's truth are queried",
         "recall": "of one segment per class and image, by proposals of any class",
@@ -49,18 +49,17 @@ def protocol(benchmark: Benchmark, readings: Mapping[str, EvalSettings]) -> dict
                 "input": f"short side {settings.short_side} pixels" if settings.short_side else "as stored",
                 "centring": settings.centring,
                 "max_proposals": settings.max_proposals,
+                **_own_background(benchmark, settings),
             }
             for name, settings in readings.items()
         },
     }
 
 
-def _rule(benchmark: Benchmark) -> str:
-    assert benchmark.background
-    name = benchmark.title(benchmark.background.index)
-    if not benchmark.background.names:
-        return f"{name} is neither queried nor counted"
-    return f"pixels predicted as one of {len(benchmark.background.names)} further names are {name}"
+def _own_background(benchmark: Benchmark, settings: EvalSettings) -> dict[str, str]:
+    if settings.background == OWN:
+        return {}
+    return {"background": describe(with_background(benchmark, settings.background))}
 
 
 def metrics(
@@ -74,7 +73,10 @@ def metrics(
         "protocol": protocol(benchmark, readings),
         "fingerprint": benchmark.fingerprint(),
         "model": dict(model),
-        "readings": {name: board.numbers(benchmark) for name, board in boards.items()},
+        "readings": {
+            name: board.numbers(with_background(benchmark, readings[name].background))
+            for name, board in boards.items()
+        },
     }
 
 

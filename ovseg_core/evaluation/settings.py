@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from ovseg_core.benchmarks.background import ACCEPTED, is_rule
 from ovseg_core.params import check
 from ovseg_core.text.prompts import PROMPTS
 
@@ -16,6 +17,9 @@ class EvalSettings:
     prompts: str  # a set of templates
     short_side: int | None  # images are resized to it, in pixels; null keeps their size
     centring: float  # share of an image's mean score of each word that is taken off before the argmax
+    background: (
+        str  # benchmark: its own rule; none, names=sky,wall or threshold=0.9 (benchmarks/background.py)
+    )
     max_proposals: int  # per image, for the recall of the masks
     batch_size: int
     threads: int  # of torch, per worker
@@ -29,6 +33,7 @@ class EvalSettings:
         check(self.prompts in PROMPTS, f"{key}.prompts", self.prompts, ", ".join(PROMPTS))
         check(short is None or 16 <= short <= 4096, f"{key}.short_side", short, "16 to 4096 pixels, or null")
         check(0 <= self.centring <= 1, f"{key}.centring", self.centring, "from 0 (off) to 1")
+        check(is_rule(self.background), f"{key}.background", self.background, ACCEPTED)
         check(
             self.max_proposals > 0, f"{key}.max_proposals", self.max_proposals, "at least 1; OpenSeg has 128"
         )

@@ -22,6 +22,7 @@ SETTINGS = EvalSettings(
     prompts="single",
     short_side=None,
     centring=0.0,
+    background="benchmark",
     max_proposals=128,
     batch_size=2,
     threads=1,

@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
 from colour_world import ColourMethod, paint, settings, write_benchmark
 
 from ovseg_core.benchmarks.folder import read
+from ovseg_core.evaluation import evaluator
 from ovseg_core.evaluation.evaluator import Evaluator, gallery_ids, plan
+from ovseg_core.params import ParamError
 
 NAMES = ["red", "green", "blue"]
 # what is drawn, 4 x 4; the method sees exactly this where it reads every pixel by itself
@@ -144,7 +147,7 @@ def test_batches_share_a_size_and_hold_every_id_once(tmp_path):
         for key, labels in {"a": small, "b": wide, "c": small, "d": small}.items()
     }
     benchmark = read(write_benchmark(tmp_path / "squares", scenes))
-    assert plan(benchmark, 2) == [["a", "c"], ["d"], ["b"]]
+    assert plan(benchmark, settings(batch_size=2)) == [["a", "c"], ["d"], ["b"]]
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 5])
@@ -156,7 +159,7 @@ def test_scores_do_not_depend_on_the_batch_size_and_merge_exactly(tmp_path, batc
     benchmark = read(write_benchmark(tmp_path / "squares", scenes, held_out=["3"]))
     evaluator = Evaluator(ColourMethod(), benchmark, {"run": settings()}, "run")
     whole = evaluator(benchmark.ids)["run"]
-    parts = [evaluator(batch)["run"] for batch in plan(benchmark, batch_size)]
+    parts = [evaluator(batch)["run"] for batch in plan(benchmark, settings(batch_size=batch_size))]
     for part in parts[1:]:
         parts[0].merge(part)
     assert parts[0].numbers(benchmark) == whole.numbers(benchmark)
@@ -179,3 +182,71 @@ def test_every_synonym_is_embedded_once_for_a_whole_benchmark(tmp_path):
     evaluator(["a"])
     evaluator(["b"])
     assert method.asked == ["red", "green", "lime", "blue"]
+
+
+def test_below_a_threshold_of_probability_is_background(tmp_path):
+    # class 0 is what remains; the method knows no blue: it scores 0 for all of them there, so 1/2 each
+    seen = np.array([[1, 1, 2, 2], [1, 1, 2, 2], [3, 3, 3, 3], [3, 3, 3, 3]])
+    scenes = {"a": (np.where(seen == 3, 0, seen), paint(seen, ["white", "red", "green", "blue"]))}
+    rule = {"background": {"index": 0, "names": []}, "names": ["white", "red", "green"]}
+    for threshold, expected in ((0.6, [1.0, 1.0, 1.0]), (0.4, [0.0, 4 / 12, 1.0])):
+        board, numbers = board_of(
+            tmp_path, scenes, description=rule, use_proposals="none", background=f"threshold={threshold}"
+        )
+        assert board.miou.iou().tolist() == pytest.approx(expected)
+        assert numbers["foreground_miou"] == 100.0  # there the blue half is void
+    # without the rule, background pixels do not count at all
+    board, _ = board_of(tmp_path, scenes, description=rule, use_proposals="none")
+    assert np.isnan(board.miou.iou()[0])
+
+
+def test_readings_differ_by_their_background(tmp_path):
+    seen = np.array([[0, 0, 3, 3]] * 4)
+    scenes = {"a": (np.array([[0, 0, 2, 2]] * 4), paint(seen, [*NAMES, "white"]))}
+    folder = write_benchmark(tmp_path / "squares", scenes, background={"index": 2, "names": ["blue"]})
+    ways = {
+        "own": settings(use_proposals="none"),
+        "named": settings(use_proposals="none", background="names=white"),
+    }
+    boards = Evaluator(ColourMethod(), read(folder), ways, "own")(["a"])
+    assert boards["named"].miou.iou()[[0, 2]].tolist() == [1.0, 1.0]
+    assert boards["own"].miou.iou()[2] < 1.0  # white is as near to red as to blue, and red is the first
+
+
+class Proposals(torch.nn.Module):
+    """Masks without names, as the teacher's."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(1))
+
+    def proposals(self, images):
+        return ColourMethod().proposals(images)
+
+
+def test_a_model_without_names_is_scored_by_its_proposals(tmp_path):
+    _, numbers = board_of(tmp_path, one(), Proposals())
+    assert numbers == pytest.approx(
+        {"recall_50": 100.0, "recall_70": 200 / 3, "recall_90": 100 / 3}, abs=1e-4
+    )
+
+
+def test_segments_without_names_are_a_benchmark_of_their_own(tmp_path):
+    benchmark = read(write_benchmark(tmp_path / "squares", one())).regions()
+    board = Evaluator(ColourMethod(), benchmark, {"run": settings()}, "run")(["a"])["run"]
+    assert board.numbers(benchmark).keys() == {"recall_50", "recall_70", "recall_90"}
+    with pytest.raises(
+        ParamError, match="Identity proposes no masks, and regions:squares scores nothing else"
+    ):
+        Evaluator(torch.nn.Identity(), benchmark, {"run": settings()}, "run")
+
+
+def test_a_batch_holds_as_many_scores_as_there_is_memory_for(tmp_path, monkeypatch):
+    scenes = {f"{i}": (np.zeros((32, 32)), np.zeros((32, 32, 3), np.uint8)) for i in range(6)}
+    benchmark = read(write_benchmark(tmp_path / "squares", scenes))
+    # 4 names x 32 x 32 pixels at stride 4: 256 scores an image, 64 where the side is halved
+    monkeypatch.setattr(evaluator, "SCORES", 520)
+    assert [len(batch) for batch in plan(benchmark, settings(batch_size=5))] == [2, 2, 2]
+    assert [len(batch) for batch in plan(benchmark, settings(batch_size=5, short_side=16))] == [5, 1]
+    monkeypatch.setattr(evaluator, "SCORES", 1)
+    assert [len(batch) for batch in plan(benchmark, settings(batch_size=5))] == [1] * 6
