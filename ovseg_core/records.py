@@ -86,6 +86,16 @@ class Batch:
     def __len__(self) -> int:
         return len(self.keys)
 
+    def rows(self, rows: list[int]) -> Batch:
+        """Some of its images, in that order; a partner that is not among them is none."""
+        lists = ("keys", "captions", "words", "nouns", "entities", "shared")
+        place = {row: number for number, row in enumerate(rows)}
+        picked = {name: [some[row] for row in rows] for name in lists if (some := getattr(self, name))}
+        tensors = {name: getattr(self, name)[rows] for name in ("images", "masks", "num_masks", "labels")}
+        partner = [place.get(self.partner[row], -1) for row in rows] if self.partner else []
+        features = [level[rows] for level in self.features]
+        return Batch(**{**self.__dict__, **picked, **tensors, "partner": partner, "features": features})
+
     def to(self, device: str) -> Batch:
         """The same batch with its tensors on `device`."""
         moved = {

@@ -3,6 +3,7 @@
 Shape letters: B images, K groups, L = h x w locations, T texts, D joint width.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -51,6 +52,7 @@ class Reading:
     image: Any
     text: nn.Module
     project: Projection
+    noted: dict[str, float] = {}  # noqa: RUF012  numbers beside the losses, for curves; replaced every step
 
     def embed_text(self, texts: list[str]) -> Tensor:
         """(T, D) embeddings of unit length."""
@@ -85,6 +87,16 @@ class Reading:
             return scores
         means = pool(scores, match_size(regions, like=scores))  # (B, M, T)
         return (means.transpose(1, 2) @ regions.flatten(2).float()).unflatten(2, regions.shape[2:])
+
+    @torch.no_grad()
+    def picture(self, batch: Batch) -> dict[str, Tensor]:
+        """What a trained model sees in a batch, to be drawn: `groups` (B, h, w) uint8, the strongest one."""
+        found = self.encode(batch.images, batch.features)
+        return {"groups": found.masks.argmax(1).to(torch.uint8)}
+
+    def _note(self, found: Grouped) -> None:
+        """Keep what a curve shows of the grouping."""
+        self.noted = {"affinity_entropy": entropy(found.affinity)}
 
 
 class Contrast:
@@ -123,6 +135,14 @@ class Contrast:
     def labels(self, images: Tensor, texts: Tensor, has: Tensor) -> Tensor:
         """(B, D) images against (B, N, D) texts of their own."""
         return multi_label_contrast(self.rows(images), self.rows(texts), self.rows(has), self.temperature)
+
+
+@torch.no_grad()
+def entropy(affinity: Tensor) -> float:
+    """Mean entropy of (B, L, K) weights over the groups, a share of log K: 1 undecided, 0 one group each."""
+    weights = affinity.detach().float()
+    nats = -(weights * weights.clamp(min=1e-9).log()).sum(-1).mean()
+    return float(nats / math.log(max(weights.shape[-1], 2)))
 
 
 def temperature_of(log_temperature: Tensor) -> Tensor:

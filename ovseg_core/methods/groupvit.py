@@ -38,6 +38,7 @@ class GroupViT(Reading, nn.Module):
         settings = self.settings
         noise = torch.Generator(batch.images.device).manual_seed(batch.seed)
         found = self.image(batch.features or self.image.stem.maps(batch.images), noise)
+        self._note(found)
         images = self.project(found.groups.mean(1))  # the mean of the last groups, then the projection
         temperature = temperature_of(self.log_temperature)
         contrast = Contrast(batch, temperature, settings.mask_negatives, settings.sync)

@@ -77,6 +77,7 @@ class OVSegmentor(Reading, nn.Module):
         settings = self.settings
         maps = batch.features or self.image.stem.maps(batch.images)
         found = self.image(maps)
+        self._note(found)
         contrast = Contrast(
             batch, temperature_of(self.log_temperature), settings.mask_negatives, settings.sync
         )
@@ -156,17 +157,41 @@ class OVSegmentor(Reading, nn.Module):
         if not pairs or batch.step < settings.mask_from * batch.steps:
             return 0 * found.groups.float().sum()
         rows, others = torch.tensor(pairs, device=found.groups.device).T
-        names = self._shared_entities([batch.shared[row] for row, _ in pairs])
+        names = [batch.shared[row] for row, _ in pairs]
         target = self._target(batch, maps, found)
-        logits = self.image.assignment.logits
-        own = _pick(target.queries[rows], self._nearest(target.groups[rows], names))
-        cross = _pick(found.queries[others], self._nearest(found.groups[others], names))
-        return mask_consistency(
-            logits(cross, found.keys[rows]).transpose(1, 2),
-            logits(own, target.keys[rows]).transpose(1, 2),
-            settings.delta,
-            settings.delta_of_peak,
-        )
+        predicted, wanted = self._masks_of_pairs(found, target, rows, others, names)
+        return mask_consistency(predicted, wanted, settings.delta, settings.delta_of_peak)
+
+    def _masks_of_pairs(
+        self, found: Grouped, target: Grouped, rows: Tensor, others: Tensor, names: list[str]
+    ) -> tuple[Tensor, Tensor]:
+        """Logits (P, K', L) of M^ and M (Eq. 10) on the images `rows`; M^ from the groups of `others`."""
+        entities, logits = self._shared_entities(names), self.image.assignment.logits
+        own = _pick(target.queries[rows], self._nearest(target.groups[rows], entities))
+        cross = _pick(found.queries[others], self._nearest(found.groups[others], entities))
+        return logits(cross, found.keys[rows]).transpose(1, 2), logits(own, target.keys[rows]).transpose(1, 2)
+
+    @torch.no_grad()
+    def picture(self, batch: Batch) -> dict[str, Tensor]:
+        """`groups`, and of an image with a partner M (`own`) and M^ (`cross`) of Eq. 10, (B, h, w) uint8.
+
+        A location shows the highest of its K' masks, 255 for a probability of one.
+        """
+        maps = batch.features or self.image.stem.maps(batch.images)
+        found = self.image(maps)
+        shown = {"groups": found.masks.argmax(1).to(torch.uint8)}
+        rows = torch.tensor([row for row, other in enumerate(batch.partner) if other >= 0], dtype=torch.int64)
+        if len(rows):
+            others = torch.tensor(batch.partner)[rows]
+            names = [batch.shared[row] for row in rows.tolist()]
+            target = self._target(batch, maps, found)
+            for name, logits in zip(
+                ("cross", "own"), self._masks_of_pairs(found, target, rows, others, names), strict=True
+            ):
+                shown[name] = torch.zeros_like(shown["groups"])
+                best = logits.sigmoid().amax(1).unflatten(1, found.size)
+                shown[name][rows] = (255 * best).round().to(torch.uint8)
+        return shown
 
     @torch.no_grad()
     def _target(self, batch: Batch, maps: list[Tensor], found: Grouped) -> Grouped:

@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 from ovseg_core.records import BadSample
+from ovseg_core.reporting import groups
 from ovseg_core.reporting.blocks import Block, Gallery, Heading, Section, Strip, Tile, missing
 from ovseg_core.reporting.naming import ROLES, in_order, provenance, role
 from ovseg_core.reporting.pictures import embed
@@ -27,7 +28,7 @@ def section(sources: Sources, scores: Scores, sweep: Sweep, settings: ReportSett
     for benchmark in in_order(sweep.benchmarks):
         blocks.append(Heading(benchmark, tag=ROLES.get(role(benchmark), "")))
         blocks.append(benchmark_scenes(sources, scores, sweep, settings, benchmark))
-    return Section("gallery", "Gallery", blocks)
+    return Section("gallery", "Gallery", [*blocks, *groups.blocks(sources, sweep)])
 
 
 def benchmark_scenes(

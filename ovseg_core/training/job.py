@@ -13,13 +13,14 @@ from ovseg_core.training import checkpoint
 from ovseg_core.training.corpus import DataFolders, Stream, read_label_names, read_streams, read_words
 from ovseg_core.training.identity import Job
 from ovseg_core.training.loader import NO_PARTNER, Loader, StreamReader, UnusableData
-from ovseg_core.training.loop import NonFiniteLoss, Trainer, Worker
+from ovseg_core.training.loop import NonFiniteLoss, Trainer, Worker, on_device
 from ovseg_core.training.plan import StreamPlan
 from ovseg_core.training.settings import COMPONENTS_FILE, DataSettings, TrainSettings
 from ovseg_core.training.shard_cache import ShardCache
 from ovseg_core.training.word_start import start_words
 
 logger = logging.getLogger(__name__)
+SHOWN = 12  # images whose groups are drawn
 # of the data or the parameters: a worker that starts again would meet them again
 EXPECTED_ERRORS = (
     NonFiniteLoss,
@@ -62,6 +63,8 @@ def run_job(job: Job, worker: Worker) -> None:
 
     try:
         trainer.run(loader, after_step)
+        if worker.rank == 0 and hasattr(model, "picture"):
+            write_picture(trainer, job, loader)
     finally:
         loader.close()
     finish(trainer, job, words)
@@ -134,6 +137,25 @@ def check_drops(trainer: Trainer, settings: TrainSettings, data: DataSettings) -
             f"data.max_bad is {data.max_bad}, but {dropped} of {seen + dropped} samples up to step "
             f"{trainer.step} could not be used: {dict(trainer.drops)}"
         )
+
+
+def write_picture(trainer: Trainer, job: Job, loader: Loader) -> None:
+    """`groups.safetensors` of the model folder: what the model sees in a few images of the first batch.
+
+    Images with a partner come first, each followed by it. Where cached maps stood for the images, `keys`
+    alone says which they are.
+    """
+    batch = next(loader.batches(0, 1)).batch
+    pairs = [(row, other) for row, other in enumerate(batch.partner) if other > row]
+    rows = [row for pair in pairs for row in pair] or list(range(len(batch)))
+    chosen = on_device(batch.rows(rows[:SHOWN]), trainer.worker.device)
+    model: Any = trainer.model
+    shown = model.eval().picture(chosen)
+    model.train()
+    if not chosen.features:
+        shown["images"] = (chosen.images * 255).round().to(torch.uint8)
+    note = {name: getattr(chosen, name) for name in ("keys", "captions", "shared")}
+    files.write_bytes(files.join(job.model, "groups.safetensors"), checkpoint.pack(shown, note))
 
 
 def finish(trainer: Trainer, job: Job, words: list[str]) -> None:

@@ -145,7 +145,8 @@ class Trainer:
             losses = self.network(batch)  # a method's forward is its `losses`
         total = torch.stack([value.float() for value in losses.values()])
         (total.sum() / self.settings.accumulate).backward()
-        return dict(zip(losses, total.detach().tolist(), strict=True))
+        noted = getattr(self.model, "noted", {})  # further numbers of this pass that a curve shows
+        return {**dict(zip(losses, total.detach().tolist(), strict=True)), **noted}
 
     def _clip(self) -> float:
         parameters = [p for p in self.model.parameters() if p.grad is not None]
