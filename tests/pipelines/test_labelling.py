@@ -180,7 +180,8 @@ def test_cached_maps_stand_for_images(root, tmp_path):
         pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
         maps = {f"level{i}": level.contiguous() for i, level in enumerate(tower.frozen_maps(pixels))}
         path = frozen / "features" / f"{number:05d}.safetensors"
-        save_file({**maps, "valid": torch.ones(size, dtype=torch.bool)}, path)
+        mean = maps[max(maps)].mean((2, 3))
+        save_file({**maps, "mean": mean, "valid": torch.ones(size, dtype=torch.bool)}, path)
     cached = by_hand(frozen, tmp_path / "cached")
     for name in plain:
         masks = [
