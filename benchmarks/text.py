@@ -12,11 +12,14 @@ met no word before: a file of ten thousand captions is read at that speed, one o
 """
 
 import argparse
+import os
 import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as `ovseg parse`; read when NumPy is loaded
 
 import numpy as np
 
