@@ -210,10 +210,14 @@ class Evaluator:
 
     def _count_proposals(self, board: Scoreboard, scenes: Sequence[Scene], proposals: Tensor) -> None:
         background = self.benchmark.background
+        ignored = [background.index] if background else []
+        are_groups = getattr(self.method, "proposes_groups", False)
         for scene, probabilities in zip(scenes, proposals, strict=True):
             if scene.key not in self.benchmark.held_out:
-                masks = inference.proposal_masks(probabilities[: board.recall.cap], scene.truth.shape)
-                board.recall.update(masks, scene.truth, [background.index] if background else [])
+                some = probabilities[: board.recall.cap]
+                masks = inference.proposal_masks(some, scene.truth.shape, are_groups)
+                board.recall.update(masks, scene.truth, ignored)
+                board.mask_probe.update(masks, scene.truth, ignored)
 
 
 def variants(benchmark: Benchmark, readings: Mapping[str, EvalSettings]) -> dict[str, Benchmark]:

@@ -134,9 +134,15 @@ def region_scores(scores: Tensor, regions: Tensor, classes: Sequence[int]) -> np
     return pooled.cpu().numpy()
 
 
-def proposal_masks(probabilities: Tensor, size: tuple[int, int]) -> np.ndarray:
-    """(N, h, w) mask probabilities -> (N, H, W) bool, on where the upsampled one is above one half."""
+def proposal_masks(probabilities: Tensor, size: tuple[int, int], are_partition: bool = False) -> np.ndarray:
+    """(N, h, w) mask probabilities -> (N, H, W) bool, on where the upsampled one is above one half.
+
+    Of groups that share out the image (`are_partition`), where it is the highest of all.
+    """
     full = F.interpolate(probabilities.float()[None], size, mode="bilinear", align_corners=False)[0]
+    if are_partition:
+        numbers = torch.arange(len(full), device=full.device)[:, None, None]
+        return (full.argmax(0) == numbers).cpu().numpy()
     return (full > 0.5).cpu().numpy()
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from ovseg_core.benchmarks.benchmark import VOID, Benchmark
 from ovseg_core.metrics.confusion import blocks
 from ovseg_core.metrics.iou import MeanIoU
+from ovseg_core.metrics.mask_probe import MaskProbe
 from ovseg_core.metrics.per_image import PerImageIoU
 from ovseg_core.metrics.probe import RegionTopK
 from ovseg_core.metrics.recall import MaskRecall
@@ -27,6 +28,7 @@ class Scoreboard:
     foreground: MeanIoU  # the same, background neither queried nor counted
     held_out: MeanIoU  # all names queried
     recall: MaskRecall
+    mask_probe: MaskProbe  # of the same masks
     probe: RegionTopK
     per_image: PerImageIoU  # what `miou` counts, image by image
     images: int = 0
@@ -37,12 +39,14 @@ class Scoreboard:
         """A board with nothing on it."""
         seen, grounding, foreground, held_out = (MeanIoU(num_classes, VOID) for _ in range(4))
         recall = MaskRecall(cap=max_proposals, ignore_label=VOID)
+        masks = MaskProbe(ignore_label=VOID)
         probe, per_image = RegionTopK(num_classes), PerImageIoU(num_classes, VOID)
-        return cls(seen, grounding, foreground, held_out, recall, probe, per_image)
+        return cls(seen, grounding, foreground, held_out, recall, masks, probe, per_image)
 
     def merge(self, other: Scoreboard) -> None:
         """Add what another worker counted on other images."""
-        for name in ("miou", "grounding", "foreground", "held_out", "recall", "probe", "per_image"):
+        parts = ("miou", "grounding", "foreground", "held_out", "recall", "mask_probe", "probe", "per_image")
+        for name in parts:
             getattr(self, name).merge(getattr(other, name))
         self.images += other.images
         self.maps |= other.maps
@@ -59,6 +63,7 @@ class Scoreboard:
         kinds = benchmark.of_kind("thing"), benchmark.of_kind("stuff")
         found["foreground_bias"] = blocks(self.miou.counts, *kinds)["foreground_bias"]
         found |= self.recall.compute()
+        found["mask_probe"] = self.mask_probe.compute()
         for kind in ("thing", "stuff"):
             classes = benchmark.of_kind(kind)
             found[f"probe_{kind}_top1"] = self.probe.compute(classes)

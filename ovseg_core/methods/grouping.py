@@ -49,6 +49,7 @@ class Reading:
     """How the groups of a trained encoder answer: the verbs of `Method` but `losses`. Mixed into a module
     that has `image` (an encoder), `text` (a tower) and `project`."""
 
+    proposes_groups = True  # its proposals share out the image
     image: Any
     text: nn.Module
     project: Projection

@@ -226,15 +226,15 @@ class Proposals(torch.nn.Module):
 
 def test_a_model_without_names_is_scored_by_its_proposals(tmp_path):
     _, numbers = board_of(tmp_path, one(), Proposals())
-    assert numbers == pytest.approx(
-        {"recall_50": 100.0, "recall_70": 200 / 3, "recall_90": 100 / 3}, abs=1e-4
-    )
+    recall = {"recall_50": 100.0, "recall_70": 200 / 3, "recall_90": 100 / 3}
+    probe = 100 * (1 + 4 / 5 + 4 / 7) / 3  # the best IoU of each segment
+    assert numbers == pytest.approx({**recall, "mask_probe": probe}, abs=1e-4)
 
 
 def test_segments_without_names_are_a_benchmark_of_their_own(tmp_path):
     benchmark = read(write_benchmark(tmp_path / "squares", one())).regions()
     board = Evaluator(ColourMethod(), benchmark, {"run": settings()}, "run")(["a"])["run"]
-    assert board.numbers(benchmark).keys() == {"recall_50", "recall_70", "recall_90"}
+    assert board.numbers(benchmark).keys() == {"recall_50", "recall_70", "recall_90", "mask_probe"}
     with pytest.raises(
         ParamError, match="Identity proposes no masks, and regions:squares scores nothing else"
     ):

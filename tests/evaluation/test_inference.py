@@ -90,6 +90,9 @@ def test_region_scores_average_over_each_region():
 
 
 def test_proposals_are_cut_at_one_half_after_upsampling():
+    weak = torch.tensor([[[0.4, 0.3]], [[0.3, 0.4]], [[0.3, 0.3]]])  # groups: the strongest, however weak
+    groups = inference.proposal_masks(weak, (1, 2), are_partition=True)
+    assert groups.tolist() == [[[True, False]], [[False, True]], [[False, False]]]
     masks = inference.proposal_masks(torch.tensor([[[1.0, 0.0]], [[0.5, 0.5]]]), (1, 4))
     assert masks.tolist() == [[[True, True, False, False]], [[False] * 4]]
 
