@@ -36,7 +36,7 @@ class GroupViT(Reading, nn.Module):
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """`contrastive`, and with nouns `multi_label`."""
         settings = self.settings
-        noise = torch.Generator(batch.images.device).manual_seed(batch.seed)
+        noise = torch.Generator(batch.images.device).manual_seed(batch.seed) if self.training else None
         found = self.image(batch.features or self.image.stem.maps(batch.images), noise)
         self._note(found)
         images = self.project(found.groups.mean(1))  # the mean of the last groups, then the projection
