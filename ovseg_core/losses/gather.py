@@ -33,6 +33,13 @@ def is_distributed() -> bool:
     return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
 
 
+def gather_lists(values: list[Any]) -> list[Any]:
+    """The entries of all workers' lists, worker after worker."""
+    everyone: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(everyone, values)
+    return [value for some in everyone for value in some]
+
+
 def gather_rows(tensor: Tensor) -> tuple[Tensor, Tensor]:
     """Rows of all workers, worker after worker: (n_rank, ...) -> (sum of n, ...) and the (world,) counts.
 

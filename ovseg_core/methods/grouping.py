@@ -133,9 +133,33 @@ class Contrast:
         same = None if self.same is None else self.same[kept][:, kept]
         return info_nce(one[kept], other[kept], self.temperature, same)
 
-    def labels(self, images: Tensor, texts: Tensor, has: Tensor) -> Tensor:
-        """(B, D) images against (B, N, D) texts of their own."""
-        return multi_label_contrast(self.rows(images), self.rows(texts), self.rows(has), self.temperature)
+    def labels(
+        self, images: Tensor, texts: Tensor, has: Tensor, drawn: list[list[str]], names: list[list[str]]
+    ) -> Tensor:
+        """(B, D) images against (B, N, D) texts of their own.
+
+        Args:
+            drawn: the names in these texts, up to N per image.
+            names: all names of each image; where negatives are masked, a text of one of them is none of it.
+        """
+        same = None
+        if self.same is not None:
+            if self.sync:
+                drawn, names = (gather.gather_lists(some) for some in (drawn, names))
+            same = true_of(names, drawn, texts.shape[1]).to(images.device)
+        images, texts, has = self.rows(images), self.rows(texts), self.rows(has)
+        return multi_label_contrast(images, texts, has, self.temperature, same)
+
+
+def true_of(names: list[list[str]], drawn: list[list[str]], count: int) -> Tensor:
+    """(B, B, count) bool: image b has the n-th of the names drawn for image c."""
+    vocabulary = {name: index for index, name in enumerate({name: 0 for some in names for name in some})}
+    says = torch.zeros(len(names), len(vocabulary) + 1, dtype=torch.bool)  # the last: no name
+    for row, some in enumerate(names):
+        says[row, [vocabulary[name] for name in some]] = True
+    none = len(vocabulary)
+    place = [[vocabulary[name] for name in some] + [none] * (count - len(some)) for some in drawn]
+    return says[:, torch.tensor(place, dtype=torch.int64).view(len(drawn), count)]
 
 
 @torch.no_grad()

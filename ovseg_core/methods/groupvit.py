@@ -44,12 +44,11 @@ class GroupViT(Reading, nn.Module):
         contrast = Contrast(batch, temperature, settings.mask_negatives, settings.sync)
         losses = {"contrastive": contrast.pairs(images, self.joint_texts(batch.captions))}
         if self.log_label_temperature is not None:
-            texts = prompted_names(
-                batch.captions, batch.nouns, settings.num_prompts, settings.prompts, batch.seed
-            )
-            rows, has = text_rows(self.joint_texts, texts, settings.num_prompts, images.device)
+            count, nouns = settings.num_prompts, batch.nouns
+            drawn, texts = prompted_names(batch.captions, nouns, count, settings.prompts, batch.seed)
+            rows, has = text_rows(self.joint_texts, texts, count, images.device)
             contrast.temperature = temperature_of(self.log_label_temperature)
-            losses["multi_label"] = contrast.labels(images, rows, has)
+            losses["multi_label"] = contrast.labels(images, rows, has, drawn, nouns)
         return losses
 
     forward = losses  # so that DDP can wrap it

@@ -97,9 +97,10 @@ class OVSegmentor(Reading, nn.Module):
         settings = self.settings
         names = batch.nouns if self.reads_nouns else batch.entities
         if settings.objective == "multi_label_contrastive":
-            texts = prompted_names(batch.captions, names, settings.num_prompts, settings.prompts, batch.seed)
-            rows, has = text_rows(self.joint_texts, texts, settings.num_prompts, images.device)
-            return contrast.labels(images, rows, has)
+            count = settings.num_prompts
+            drawn, texts = prompted_names(batch.captions, names, count, settings.prompts, batch.seed)
+            rows, has = text_rows(self.joint_texts, texts, count, images.device)
+            return contrast.labels(images, rows, has, drawn, names)
         one = settings.objective == "one_entity"
         mask = mask_text(self.text)
         asked = completion(batch.captions, names, mask, settings.prompts, batch.seed, one)

@@ -72,14 +72,14 @@ def in_prompt(names: Sequence[str], template: str) -> str:
 
 def prompted_names(
     captions: Sequence[str], names: Sequence[Sequence[str]], count: int, prompts: str, seed: int
-) -> list[list[str]]:
-    """Up to `count` names of each caption, drawn, each in a template of its own (GroupViT, Sec. 3.2)."""
+) -> tuple[list[list[str]], list[list[str]]]:
+    """Up to `count` names of each caption, drawn, and each in a template of its own (GroupViT, Sec. 3.2)."""
     random = np.random.default_rng(seed)
     templates = PROMPTS[prompts]
-    return [
-        [
-            in_prompt([some[index]], templates[random.integers(len(templates))])
-            for index in random.permutation(len(some))[:count]
-        ]
-        for some in said(captions, names)
+    drawn = [
+        [some[index] for index in random.permutation(len(some))[:count]] for some in said(captions, names)
     ]
+    texts = [
+        [in_prompt([name], templates[random.integers(len(templates))]) for name in some] for some in drawn
+    ]
+    return drawn, texts

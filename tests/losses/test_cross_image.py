@@ -58,6 +58,11 @@ def test_multi_label_contrast_by_hand():
     # texts: 1 and 2: 3 of 3 + 1 -> log 4/3; text 3: 3 of 1 + 3 -> log 4/3
     value = ((math.log(7 / 3) + math.log(5 / 3)) / 2 + math.log(4 / 3)) / 2
     assert multi_label_contrast(images, texts, has, tau).item() == pytest.approx(value, rel=1e-5)
+    # text 3 is true of image 1 as well: 3, 3 -> log 2 for it; as a text, text 3 keeps image 2 alone -> 0
+    same = torch.zeros(2, 2, 2, dtype=torch.bool)
+    same[0, 1, 0] = True
+    value = ((math.log(2) + math.log(5 / 3)) / 2 + 2 * math.log(4 / 3) / 3) / 2
+    assert multi_label_contrast(images, texts, has, tau, same).item() == pytest.approx(value, rel=1e-5)
     none = multi_label_contrast(images, texts, torch.zeros_like(has), tau)
     assert none.item() == 0
 

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from small_methods import MODEL, batch, make
 
+from ovseg_core.methods.grouping import true_of
 from ovseg_core.methods.prompting import completion, prompted_names
 from ovseg_core.models.text_tokens import mask_text, text_tokens
 from ovseg_core.text.prompts import PROMPTS
@@ -66,9 +67,20 @@ def test_prompts_come_from_the_80_templates_by_the_seed():
     drawn = [completion(["a cat"], [["cat"]], "#", "ensemble_80", seed).prompts[0] for seed in range(200)]
     assert set(drawn) <= {template.replace("{}", "cat") for template in PROMPTS["ensemble_80"]}
     assert len(set(drawn)) > 60
-    nouns = prompted_names(["a cat, a dog and a cow"], [["cat", "dog", "cow"]], 2, "single", 1)
+    nouns, texts = prompted_names(["a cat, a dog and a cow"], [["cat", "dog", "cow"]], 2, "photo", 1)
     assert len(nouns[0]) == 2
     assert set(nouns[0]) < {"cat", "dog", "cow"}
+    assert texts[0] == [f"a photo of a {noun}" for noun in nouns[0]]
+
+
+def test_a_noun_that_an_image_shows_is_no_negative_of_it():
+    same = true_of([["cat", "dog"], ["dog"], []], [["cat", "dog"], ["dog"], []], count=2)
+    # image 0 has all of them; image 1 the second of image 0 and its own; image 2 none
+    assert same.tolist() == [
+        [[True, True], [True, False], [False, False]],
+        [[False, True], [True, False], [False, False]],
+        [[False, False], [False, False], [False, False]],
+    ]
 
 
 def test_lambda_is_0_in_the_first_stage():
