@@ -1,7 +1,8 @@
 """The best class of every pixel, without ever making the scores of all classes at all pixels.
 
-Shape letters: C classes; h, w size of the score maps; H, W of the class map; n cells between neighbouring
-locations of the score maps, R candidates of a cell; a cell has up to p x q pixels.
+Shape letters: C classes; h, w size of the score maps; H, W of the class map. A cell lies between four
+neighbouring locations of the score maps, its corners; at the border two or all of them are the same. n cells;
+K pairs of a cell and a class; R classes of a cell; p x q pixels of a cell.
 """
 
 from collections.abc import Iterator
@@ -11,59 +12,80 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-AT_A_TIME = 2**22  # scores: what a call needs does not grow with C x H x W
-PLANES = 32  # classes that are compared in one go
+FEW = 32  # classes: so many are upsampled and compared one after another
+PLANES = 8  # of them at a time
+BLOCK = 32  # locations of the score maps that are looked at together, down and across
+PAIRS = 2**20  # that are held at a time: what a call needs does not grow with C x H x W
 
 
 @dataclass(frozen=True)
 class Axis:
-    """How the pixels of one axis lie between the locations of the score maps, as in `F.interpolate`."""
+    """How the pixels of one axis lie in its h + 1 cells, as `F.interpolate` has it."""
 
-    near: Tensor  # (H,) location before each pixel
+    cell: Tensor  # (H,) of each pixel
     share: Tensor  # (H,) of the location behind it, in [0, 1)
-    behind: Tensor  # (h,) the location behind each one; the last has itself
-    start: Tensor  # (h,) first pixel of each cell
-    pixels: Tensor  # (h, p) pixels of each cell; those beyond its end belong to the next one
+    before: Tensor  # (h + 1,) location at the near side of each cell
+    behind: Tensor  # (h + 1,) location at its far side
+    pixels: Tensor  # (h + 1, p) pixels of each cell; those beyond its end belong to the next one
 
 
 def best_class(scores: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """The argmax over C of `F.interpolate(scores, size, mode="bilinear")`, and its score.
 
-    A pixel mixes the scores of the four locations around it. Where one class is best at all four it is best
+    A pixel mixes the scores of the four corners of its cell. Where one class is best at all four it is best
     at the pixel. Elsewhere only classes can win whose best corner reaches what some class has at its worst
     corner; the others are never upsampled.
 
     Args:
-        scores: (C, h, w), C at least 1, no NaN.
+        scores: (C, h, w), C at least 1, all finite.
         size: H, W.
 
     Returns:
         (H, W) int64 class indices, of equals the lowest, and (H, W) scores.
     """
+    if len(scores) <= FEW:
+        return _plain(scores, size)
     top, first = _best_of_planes(scores)
-    if tuple(top.shape) == tuple(size):
-        return first, top
     rows, columns = (_axis(n, pixels, scores) for n, pixels in zip(top.shape, size, strict=True))
-    classes = first[rows.near][:, columns.near]
+    classes = first[rows.before[rows.cell]][:, columns.before[columns.cell]]
     best = F.interpolate(top[None, None], size, mode="bilinear", align_corners=False)[0, 0]
-    beside, below = first[:, columns.behind], first[rows.behind]
-    unsure = (first != beside) | (first != below) | (first != below[:, columns.behind])
-    for cells, found in _contested(scores, unsure.nonzero().T, rows, columns):
-        _settle(classes, best, cells, found, rows, columns)
+    corners = [first[y][:, x] for y in (rows.before, rows.behind) for x in (columns.before, columns.behind)]
+    winners = torch.stack(corners)  # (4, h + 1, w + 1)
+    unsure = (winners != winners[0]).any(0)
+    pairs: list[Pairs] = []
+    for found in _blocks(scores, winners, unsure, rows, columns):
+        pairs.append(found)
+        if sum(len(one.classes) for one in pairs) > PAIRS:
+            _settle(classes, best, pairs, rows, columns)
+            pairs = []
+    _settle(classes, best, pairs, rows, columns)
     return classes, best
+
+
+def _plain(scores: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    best = torch.full(size, -torch.inf, device=scores.device)
+    place = torch.zeros(size, dtype=torch.int64, device=scores.device)
+    # A few planes at a time: a third of the time of one argmax, and (C, H, W) is never held.
+    for start in range(0, len(scores), PLANES):
+        chosen = scores[None, start : start + PLANES]
+        planes = F.interpolate(chosen, size, mode="bilinear", align_corners=False)[0]
+        for number, plane in enumerate(planes, start):
+            place.masked_fill_(plane > best, number)
+            torch.maximum(best, plane, out=best)
+    return place, best
 
 
 def _best_of_planes(scores: Tensor) -> tuple[Tensor, Tensor]:
     """`scores.max(0)` in a fifth of its time: planes are compared in groups, then within the best group."""
     top = torch.full_like(scores[0], -torch.inf)
     group = torch.zeros(top.shape, dtype=torch.int64, device=scores.device)
-    for number, planes in enumerate(scores.split(PLANES)):
+    for number, planes in enumerate(scores.split(FEW)):
         highest = planes.amax(0)
         group.masked_fill_(highest > top, number)
         torch.maximum(top, highest, out=top)
     first = torch.full_like(group, -1)
-    for place in range(min(PLANES, len(scores))):
-        index = (group * PLANES + place).clamp(max=len(scores) - 1)
+    for place in range(FEW):
+        index = (group * FEW + place).clamp(max=len(scores) - 1)
         found = scores.gather(0, index[None])[0] == top
         first = torch.where(found & (first < 0), index, first)
     return top, first
@@ -71,52 +93,96 @@ def _best_of_planes(scores: Tensor) -> tuple[Tensor, Tensor]:
 
 def _axis(count: int, pixels: int, like: Tensor) -> Axis:
     place = (torch.arange(pixels, device=like.device, dtype=like.dtype) + 0.5) * (count / pixels) - 0.5
-    place = place.clamp(min=0)
-    near = place.long().clamp(max=count - 1)
-    behind = torch.arange(1, count + 1, device=like.device).clamp(max=count - 1)
-    per_cell = torch.bincount(near, minlength=count)
-    start = per_cell.cumsum(0) - per_cell
+    cell = place.floor().long().clamp(-1, count - 1) + 1
+    inside = (cell > 0) & (cell < count)
+    ends = torch.arange(-1, count + 1, device=like.device).clamp(0, count - 1)
+    per_cell = torch.bincount(cell, minlength=count + 1)
     within = torch.arange(int(per_cell.max()), device=like.device)
-    return Axis(near, place - near, behind, start, start[:, None] + within)
+    start = per_cell.cumsum(0) - per_cell
+    return Axis(cell, (place - cell + 1) * inside, ends[:-1], ends[1:], start[:, None] + within)
 
 
-def _contested(
-    scores: Tensor, cells: Tensor, rows: Axis, columns: Axis
-) -> Iterator[tuple[Tensor, tuple[Tensor, Tensor]]]:
-    """(2, n) cells of like numbers of candidates, these (n, R), ascending, and their (4, n, R) scores."""
-    flat, width = scores.flatten(1), scores.shape[2]
-    per_cell = max(1, rows.pixels.shape[1] * columns.pixels.shape[1])
-    for some in cells.split(max(1, AT_A_TIME // (4 * len(scores))), dim=1):
-        y, x = some
-        at = [i * width + j for i in (y, rows.behind[y]) for j in (x, columns.behind[x])]
-        a, b, c, d = (flat.index_select(1, place) for place in at)  # (C, n) each
-        reached = torch.minimum(torch.minimum(a, b), torch.minimum(c, d)).amax(0)
-        possible = torch.maximum(torch.maximum(a, b), torch.maximum(c, d)) >= reached
-        counts, order = possible.sum(0).sort(descending=True)
-        start = 0
-        while start < len(order):  # the cells with most candidates first, so that few are padded
-            most = int(counts[start])
-            chosen = order[start : start + max(1, AT_A_TIME // (most * per_cell))]
-            candidates = _table(possible[:, chosen].T, counts[start : start + len(chosen)])
-            corners = torch.stack([corner[candidates, chosen[:, None]] for corner in (a, b, c, d)])
-            yield some[:, chosen], (candidates, corners)
-            start += len(chosen)
+@dataclass(frozen=True)
+class Pairs:
+    """Cells and the classes that may win in them: those of one cell after those of another, ascending."""
+
+    cells: Tensor  # (2, n)
+    counts: Tensor  # (n,) classes of each
+    classes: Tensor  # (K,)
+    corners: Tensor  # (4, K) scores
 
 
-def _table(possible: Tensor, counts: Tensor) -> Tensor:
-    """(n, R) classes that are possible in (n, C), ascending; a shorter row repeats its first."""
-    row, classes = possible.nonzero().T
+def _blocks(scores: Tensor, winners: Tensor, unsure: Tensor, rows: Axis, columns: Axis) -> Iterator[Pairs]:
+    """The pairs of all unsure cells, block by block.
+
+    Most classes are nowhere in a block as high as what wins there at least, and are out at once.
+    """
+    for top in range(0, len(rows.before), BLOCK):
+        y0, y1 = int(rows.before[top]), int(rows.behind[min(top + BLOCK, len(rows.behind)) - 1]) + 1
+        highest = scores[:, y0:y1].amax(1)  # (C, w)
+        for left in range(0, len(columns.before), BLOCK):
+            cells = unsure[top : top + BLOCK, left : left + BLOCK].nonzero().T
+            if not cells.shape[1]:
+                continue
+            y, x = cells[0] + top, cells[1] + left
+            x0, x1 = (
+                int(columns.before[left]),
+                int(columns.behind[min(left + BLOCK, len(columns.behind)) - 1]) + 1,
+            )
+            width = x1 - x0
+            block = scores[:, y0:y1, x0:x1]
+            at = torch.stack(
+                [
+                    (i[y] - y0) * width + j[x] - x0
+                    for i in (rows.before, rows.behind)
+                    for j in (columns.before, columns.behind)
+                ]
+            )  # (4, n) places in the block
+            own = block[winners[:, y, x][:, None], at // width, at % width]  # (4 winners, 4 corners, n)
+            reached = own.amin(1).amax(0)  # (n,) what the best of the four winners has at its worst corner
+            possible = (highest[:, x0:x1].amax(1) >= reached.amin()).nonzero()[:, 0]
+            counts, classes, corners = _candidates(block[possible].flatten(1), at)
+            yield Pairs(torch.stack([y, x]), counts, possible[classes], corners)
+
+
+def _candidates(flat: Tensor, at: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Of (C, locations) scores and (4, n) places: classes per cell (n,), these (K,), their scores (4, K)."""
+    a, b, c, d = (flat.index_select(1, place) for place in at)  # (C, n) each
+    reached = torch.minimum(torch.minimum(a, b), torch.minimum(c, d)).amax(0)
+    possible = torch.maximum(torch.maximum(a, b), torch.maximum(c, d)) >= reached
+    cell, classes = possible.T.nonzero().T
+    return possible.sum(0), classes, torch.stack([corner[classes, cell] for corner in (a, b, c, d)])
+
+
+def _settle(classes: Tensor, best: Tensor, pairs: list[Pairs], rows: Axis, columns: Axis) -> None:
+    """Compare the candidates of cells at each of their pixels, and write who wins."""
+    if not pairs:
+        return
+    cells = torch.cat([one.cells for one in pairs], 1)
+    counts = torch.cat([one.counts for one in pairs])
+    candidates = torch.cat([one.classes for one in pairs])
+    corners = torch.cat([one.corners for one in pairs], 1)
     starts = counts.cumsum(0) - counts
-    filled = classes[starts][:, None].repeat(1, int(counts.max()))
-    filled[row, torch.arange(len(row), device=row.device) - starts[row]] = classes
-    return filled
+    least, most = 0, 2  # cells of like numbers of candidates together, so that few are padded
+    while least < int(counts.max()):
+        group = ((counts > least) & (counts <= most)).nonzero()[:, 0]
+        per_part = max(1, PAIRS // (most * rows.pixels.shape[1] * columns.pixels.shape[1]))
+        for part in group.split(per_part):
+            rank = torch.arange(most, device=cells.device)
+            index = starts[part, None] + torch.where(rank < counts[part, None], rank, 0)  # (n, R)
+            _compare(classes, best, cells[:, part], candidates[index], corners[:, index], rows, columns)
+        least, most = most, 2 * most
 
 
-def _settle(
-    classes: Tensor, best: Tensor, cells: Tensor, found: tuple[Tensor, Tensor], rows: Axis, columns: Axis
+def _compare(
+    classes: Tensor,
+    best: Tensor,
+    cells: Tensor,
+    candidates: Tensor,
+    corners: Tensor,
+    rows: Axis,
+    columns: Axis,
 ) -> None:
-    """Compare the candidates of (2, n) cells at each of their pixels, and write who wins."""
-    candidates, corners = found
     y, inside_y, down = _pixels_of(rows, cells[0])  # (n, p) each
     x, inside_x, right = _pixels_of(columns, cells[1])  # (n, q) each
     down, right = down[:, :, None, None], right[:, None, :, None]
@@ -132,5 +198,5 @@ def _settle(
 
 def _pixels_of(axis: Axis, cells: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     pixels = axis.pixels[cells]
-    within = pixels.clamp(max=len(axis.near) - 1)
-    return within, (pixels == within) & (axis.near[within] == cells[:, None]), axis.share[within]
+    within = pixels.clamp(max=len(axis.cell) - 1)
+    return within, (pixels == within) & (axis.cell[within] == cells[:, None]), axis.share[within]

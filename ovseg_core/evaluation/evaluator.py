@@ -3,7 +3,7 @@
 import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -23,6 +23,7 @@ from ovseg_core.params import ParamError
 
 SCORES = 2**26  # of a batch, at the stride of the finest level: 256 MB
 STRIDE = 4
+Batches = Sequence[Sequence[str]]  # of ids
 Boards = dict[str, Scoreboard]  # by reading
 
 
@@ -33,6 +34,15 @@ class Scene:
     key: str
     image: np.ndarray  # (H, W, 3) uint8
     truth: np.ndarray  # (H, W) uint16
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a model says of a batch of B images in one reading; None for what it is not asked."""
+
+    scores: Tensor | None  # (B, C, h, w)
+    pooled: np.ndarray | None  # (B, M, C) of the truth's regions
+    proposals: Tensor | None  # (B, N, h', w') mask probabilities
 
 
 def plan(benchmark: Benchmark, settings: EvalSettings) -> list[list[str]]:
@@ -105,21 +115,26 @@ class Evaluator:
             made[key] = made[name]
         return made
 
-    def over(
-        self, batches: Sequence[Sequence[str]], done: Callable[[int], Any] = lambda images: None
-    ) -> Boards:
-        """Score batch after batch; the next one is decoded while the model looks at this one.
+    def over(self, batches: Batches, done: Callable[[int], Any] = lambda images: None) -> Boards:
+        """Score batch after batch.
 
-        `done` hears of the number of images of every batch.
+        While the model looks at one, the next is decoded and the one before is counted. `done` hears of the
+        number of images of every batch.
         """
         boards = self.empty()
-        with ThreadPoolExecutor(1) as pool:
-            loading = [pool.submit(self._load_all, keys) for keys in batches[:1]]
+        with ThreadPoolExecutor(1) as decoder, ThreadPoolExecutor(1) as counter:
+            loading = [decoder.submit(self._load_all, keys) for keys in batches[:1]]
+            counting: list[Future[None]] = []
             for following in [*batches[1:], None]:
                 for scenes in [future.result() for future in loading]:
-                    loading = [pool.submit(self._load_all, following)] if following else []
-                    self.score(scenes, boards)
+                    loading = [decoder.submit(self._load_all, following)] if following else []
+                    answers = self.ask(scenes)
+                    for future in counting:  # no more than two batches of scores at a time
+                        future.result()
+                    counting = [counter.submit(self.count, scenes, answers, boards)]
                     done(len(scenes))
+            for future in counting:
+                future.result()
         return boards
 
     def __call__(self, keys: Sequence[str]) -> Boards:
@@ -132,12 +147,29 @@ class Evaluator:
         return {name: Scoreboard.empty(classes, s.max_proposals) for name, s in self.readings.items()}
 
     @torch.inference_mode()
-    def score(self, scenes: Sequence[Scene], boards: Boards) -> None:
-        """Count one decoded batch."""
+    def ask(self, scenes: Sequence[Scene]) -> dict[str, Answers]:
+        """What the model says of one decoded batch, by reading."""
         sides = {settings.short_side for settings in self.readings.values()}
         images = {side: self._to_input(scenes, side) for side in sides}  # one tensor: models know it again
-        for name, settings in self.readings.items():
-            self._read(boards[name], scenes, images[settings.short_side], name)
+        return {
+            name: self._answers(scenes, images[settings.short_side], name)
+            for name, settings in self.readings.items()
+        }
+
+    @torch.inference_mode()
+    def count(self, scenes: Sequence[Scene], answers: Mapping[str, Answers], boards: Boards) -> None:
+        """Compare what the model said with the truth."""
+        for name, said in answers.items():
+            for index, scene in enumerate(scenes):
+                if said.scores is not None:
+                    self._count_pixels(boards[name], scene, said.scores[index], self.benchmarks[name])
+                if scene.key in self.benchmark.held_out:
+                    continue
+                if said.pooled is not None:
+                    labels = np.asarray(classes_in(scene.truth), np.int64)
+                    boards[name].probe.update(said.pooled[index, : len(labels)], labels)
+                if said.proposals is not None:
+                    self._count_proposals(boards[name], scene, said.proposals[index])
 
     def _load_all(self, keys: Sequence[str]) -> list[Scene]:
         return [self._load(key) for key in keys]
@@ -149,27 +181,23 @@ class Evaluator:
         image = self.benchmark.image(key)
         return Scene(key, image, self.benchmark.truth(key, image.shape[:2]))
 
-    def _read(self, board: Scoreboard, scenes: Sequence[Scene], images: Tensor, name: str) -> None:
+    def _answers(self, scenes: Sequence[Scene], images: Tensor, name: str) -> Answers:
         settings = self.readings[name]
+        scores = pooled = proposals = None
         if self.by_name:
-            self._count_named(board, scenes, images, name)
+            given, probed = settings.use_proposals == "ground_truth", name == self.main
+            if given or probed:
+                truths = [scene.truth for scene in scenes]
+                regions = inference.truth_regions(truths, images.shape[2:]).to(self.device)
+            scores = self._scores(images, name, cast(Regions, regions if given else settings.use_proposals))
+            if probed:  # further readings of the same weights would only repeat it
+                of_regions = scores if given else self._scores(images, name, regions)
+                asked = [index for index, names in enumerate(self.benchmarks[name].queries) if names]
+                pooled = inference.region_scores(of_regions, regions, asked)
         proposes = settings.use_proposals == "predicted" and hasattr(self.method, "proposals")
         if proposes or not self.by_name:
-            self._count_proposals(board, scenes, self.method.proposals(images))
-
-    def _count_named(self, board: Scoreboard, scenes: Sequence[Scene], images: Tensor, name: str) -> None:
-        settings, benchmark = self.readings[name], self.benchmarks[name]
-        given, probed = settings.use_proposals == "ground_truth", name == self.main
-        if given or probed:
-            truths = [scene.truth for scene in scenes]
-            regions = inference.truth_regions(truths, images.shape[2:]).to(self.device)
-        scores = self._scores(images, name, cast(Regions, regions if given else settings.use_proposals))
-        for scene, one in zip(scenes, scores, strict=True):
-            self._count_pixels(board, scene, one, benchmark)
-        if probed:  # further readings of the same weights would only repeat it
-            pooled = scores if given else self._scores(images, name, regions)
-            asked = [index for index, names in enumerate(benchmark.queries) if names]
-            self._count_regions(board, scenes, inference.region_scores(pooled, regions, asked))
+            proposals = self.method.proposals(images)
+        return Answers(scores, pooled, proposals)
 
     def _scores(self, images: Tensor, name: str, regions: Regions) -> Tensor:
         centring = self.readings[name].centring
@@ -202,22 +230,14 @@ class Evaluator:
             return None
         return inference.Remainder(rule.index, rule.threshold, self.temperature)
 
-    def _count_regions(self, board: Scoreboard, scenes: Sequence[Scene], pooled: np.ndarray) -> None:
-        for scene, rows in zip(scenes, pooled, strict=True):
-            if scene.key not in self.benchmark.held_out:
-                labels = np.asarray(classes_in(scene.truth), np.int64)
-                board.probe.update(rows[: len(labels)], labels)
-
-    def _count_proposals(self, board: Scoreboard, scenes: Sequence[Scene], proposals: Tensor) -> None:
+    def _count_proposals(self, board: Scoreboard, scene: Scene, probabilities: Tensor) -> None:
         background = self.benchmark.background
         ignored = [background.index] if background else []
         are_groups = getattr(self.method, "proposes_groups", False)
-        for scene, probabilities in zip(scenes, proposals, strict=True):
-            if scene.key not in self.benchmark.held_out:
-                some = probabilities[: board.recall.cap]
-                masks = inference.proposal_masks(some, scene.truth.shape, are_groups)
-                board.recall.update(masks, scene.truth, ignored)
-                board.mask_probe.update(masks, scene.truth, ignored)
+        some = probabilities[: board.recall.cap]
+        masks = inference.proposal_masks(some, scene.truth.shape, are_groups)
+        board.recall.update(masks, scene.truth, ignored)
+        board.mask_probe.update(masks, scene.truth, ignored)
 
 
 def variants(benchmark: Benchmark, readings: Mapping[str, EvalSettings]) -> dict[str, Benchmark]:

@@ -12,7 +12,8 @@ import numpy as np
 
 def segments_of(truth: np.ndarray, ignore_label: int, not_segments: Sequence[int] = ()) -> np.ndarray:
     """(S,) classes of a class map that are segments: all but void and those of `not_segments`."""
-    return np.setdiff1d(np.unique(truth), [ignore_label, *not_segments])
+    present = np.flatnonzero(np.bincount(truth.ravel()))  # np.unique sorts every pixel
+    return np.setdiff1d(present, [ignore_label, *not_segments])
 
 
 def best_iou(masks: np.ndarray, truth: np.ndarray, labels: np.ndarray, ignore_label: int) -> np.ndarray:
@@ -20,19 +21,23 @@ def best_iou(masks: np.ndarray, truth: np.ndarray, labels: np.ndarray, ignore_la
 
     Void pixels are left out of the masks.
     """
-    num_segments = len(labels)
-    # Each pixel's segment; then one slot for pixels of no segment and one for void.
-    slots = np.full(truth.shape, num_segments)
-    for index, label in enumerate(labels):
-        slots[truth == label] = index
-    slots[truth == ignore_label] = num_segments + 1
-    area = np.bincount(slots.ravel(), minlength=num_segments + 2)[:num_segments]
-    best = np.zeros(num_segments)
-    for mask in masks:
-        inside = np.bincount(slots[mask], minlength=num_segments + 2)[: num_segments + 1]
-        shared = inside[:num_segments]
-        best = np.maximum(best, shared / (area + inside.sum() - shared))
-    return best
+    if not len(masks):
+        return np.zeros(len(labels))
+    inside = _words(masks & (truth != ignore_label))
+    sizes = np.bitwise_count(inside).sum(1, dtype=np.int64)
+    best = []
+    for label in labels:
+        segment = _words((truth == label)[None])
+        shared = np.bitwise_count(inside & segment).sum(1, dtype=np.int64)
+        area = np.bitwise_count(segment).sum(dtype=np.int64)
+        best.append((shared / (area + sizes - shared)).max())
+    return np.array(best, float)
+
+
+def _words(masks: np.ndarray) -> np.ndarray:
+    """(N, H, W) bool as (N, words) uint64 of 64 pixels each: intersections are counted a word at a time."""
+    packed = np.packbits(masks.reshape(len(masks), -1), axis=1)
+    return np.pad(packed, ((0, 0), (0, -packed.shape[1] % 8))).view(np.uint64)
 
 
 class MaskRecall:

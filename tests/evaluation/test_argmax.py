@@ -27,7 +27,9 @@ def plain(scores, size):
 
 @pytest.mark.parametrize(("count", "height", "width", "size"), SIZES)
 @pytest.mark.parametrize("smooth", [True, False])
-def test_it_is_the_argmax_of_the_upsampled_scores(count, height, width, size, smooth):
+@pytest.mark.parametrize("few", [1, 2, 32])
+def test_it_is_the_argmax_of_the_upsampled_scores(monkeypatch, count, height, width, size, smooth, few):
+    monkeypatch.setattr(argmax, "FEW", few)
     torch.manual_seed(count)
     scores = torch.randn(count, height, width)
     if smooth:
@@ -38,7 +40,9 @@ def test_it_is_the_argmax_of_the_upsampled_scores(count, height, width, size, sm
     assert torch.allclose(best, highest, atol=1e-5)
 
 
-def test_a_class_that_is_second_everywhere_may_win_between():
+@pytest.mark.parametrize("few", [2, 32])
+def test_a_class_that_is_second_everywhere_may_win_between(monkeypatch, few):
+    monkeypatch.setattr(argmax, "FEW", few)
     scores = torch.tensor([[[1.0, 0.0]], [[0.0, 1.0]], [[0.7, 0.7]]])
     classes, best = best_class(scores, (1, 8))
     assert classes.tolist() == [[0, 0, 0, 2, 2, 1, 1, 1]]
@@ -52,18 +56,11 @@ def test_the_lowest_of_equals_wins_also_across_groups_of_planes():
     assert best_class(torch.zeros(80, 2, 2), (6, 6))[0].unique().tolist() == [0]
 
 
-def test_little_memory_changes_nothing(monkeypatch):
+def test_small_blocks_change_nothing(monkeypatch):
     torch.manual_seed(0)
     scores = torch.randn(30, 12, 12)
     expected = best_class(scores, (50, 50))
-    monkeypatch.setattr(argmax, "AT_A_TIME", 500)
+    monkeypatch.setattr(argmax, "PAIRS", 50)
+    monkeypatch.setattr(argmax, "BLOCK", 5)
     for one, other in zip(best_class(scores, (50, 50)), expected, strict=True):
         assert torch.equal(one, other)
-
-
-def test_infinitely_low_scores_never_win():
-    scores = torch.full((3, 2, 2), -torch.inf)
-    scores[1] = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
-    classes, best = best_class(scores, (4, 4))
-    assert classes.unique().tolist() == [1]
-    assert best.isfinite().all()
