@@ -69,6 +69,22 @@ def score(args: argparse.Namespace) -> None:
     run(args.task, args.predictions, args.truth, args.json, **options)
 
 
+def evaluate(args: argparse.Namespace) -> None:
+    """Score a model on a benchmark; without --benchmark, list the benchmarks."""
+    from ovseg_core.benchmarks.registry import BENCHMARKS
+
+    if not args.benchmark:
+        print("\n".join(f"{name:<15} {entry.title}. {entry.layout}" for name, entry in BENCHMARKS.items()))
+        return
+    if not (args.model and args.data):
+        raise params.ParamError("ovseg evaluate needs --model, --benchmark and --data")
+    from pipelines.evaluate_command import evaluate as run
+
+    reading = ("prompts", "background", "use_proposals", "short_side", "centring", "batch_size", "threads")
+    given = {name: getattr(args, name) for name in (*reading, "workers", "num_gpus")}
+    run(args.model, args.benchmark, args.data, names=args.names, out=args.output, **given)
+
+
 def parse(args: argparse.Namespace) -> None:
     """Read captions from a file; write their nouns, adjectives, verbs, noun phrases and entities."""
     # Read when NumPy is loaded, here and in the workers: more threads than that only get in each other's way.
@@ -145,6 +161,26 @@ def parser() -> argparse.ArgumentParser:
         "--convention", choices=CONVENTIONS, help="semantic: how IoU is averaged; mmseg unless given"
     )
     sub.add_argument("--json", type=Path, help="a file for every number, as shares from 0 to 1")
+    sub = command(evaluate)
+    sub.add_argument("--model", type=Path, help="a folder models/RUN/SEED")
+    sub.add_argument(
+        "--benchmark",
+        help="its name, as voc21; regions:NAME for its segments without names; or a folder below --data",
+    )
+    sub.add_argument("--data", type=Path, help="the folder that holds it: see docs/benchmarks.md")
+    sub.add_argument("--names", help="a file of class names to ask for instead")
+    sub.add_argument("--output", type=Path, help="a folder for metrics.json, per_class.csv and a gallery")
+    sub.add_argument("--prompts", default="single", help="1, 7 or 80 templates, or a set by name")
+    sub.add_argument(
+        "--background", default="benchmark", help="benchmark, none, names, names=sky,wall, or threshold=0.9"
+    )
+    sub.add_argument("--regions", dest="use_proposals", default="predicted", help="none, or ground_truth")
+    sub.add_argument("--short-side", type=int, help="images are resized to it, in pixels")
+    sub.add_argument("--centring", type=float, default=0.0, help="as evaluate.centring")
+    sub.add_argument("--batch-size", type=int, default=8)
+    sub.add_argument("--threads", type=int, default=2, help="of torch, per worker")
+    sub.add_argument("--workers", type=int, default=1, help="above 1, images are spread over Ray")
+    sub.add_argument("--num-gpus", type=float, default=0.0, help="per worker")
     sub = command(parse)
     sub.add_argument(
         "captions", help="txt (a caption a line), csv, tsv, jsonl, parquet, or a folder of shards"

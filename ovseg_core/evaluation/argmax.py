@@ -64,7 +64,7 @@ def best_class(scores: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
 
 def _plain(scores: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     best = torch.full(size, -torch.inf, device=scores.device)
-    place = torch.zeros(size, dtype=torch.int64, device=scores.device)
+    place = torch.zeros(size, dtype=torch.int16, device=scores.device)  # a quarter of the bytes to write
     # A few planes at a time: a third of the time of one argmax, and (C, H, W) is never held.
     for start in range(0, len(scores), PLANES):
         chosen = scores[None, start : start + PLANES]
@@ -72,7 +72,7 @@ def _plain(scores: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
         for number, plane in enumerate(planes, start):
             place.masked_fill_(plane > best, number)
             torch.maximum(best, plane, out=best)
-    return place, best
+    return place.long(), best
 
 
 def _best_of_planes(scores: Tensor) -> tuple[Tensor, Tensor]:
