@@ -16,6 +16,10 @@ def test_masks_are_matched_before_they_are_compared():
     target = torch.tensor([[[ON, ON, OFF, OFF], [OFF, OFF, ON, ON]]])
     swapped = target.flip(1)
     assert mask_consistency(swapped, target, 0.5).item() == pytest.approx(0, abs=1e-6)
+    three = torch.full((1, 3, 3), OFF)
+    three[0].fill_diagonal_(ON)
+    turned = three.roll(1, dims=1)  # no swap: the way back is another one than the way there
+    assert mask_consistency(turned, three, 0.5).item() == pytest.approx(0, abs=1e-6)
     # one mask off by one location: Dice = 1 - (2 * 1 + 1) / (1 + 2 + 1) = 1/4, with one pixel of smoothing
     partly = torch.tensor([[[OFF, OFF, ON, ON], [ON, OFF, OFF, OFF]]])
     assert mask_consistency(partly, target, 0.5).item() == pytest.approx(1 / 4, abs=1e-6)

@@ -109,6 +109,17 @@ def test_targets_are_of_the_momentum_model_and_have_no_gradient():
     assert make("ovsegmentor", momentum=None)(given)["mask"].item() > 0
 
 
+def test_masks_of_a_pair_come_from_both_images_groups():
+    """Eq. 10: M from the image's own groups, M^ from those of the other image on its features."""
+    model, given = make("ovsegmentor", ratio=1.0).eval(), batch()
+    found, slow = model.encode(given.images), model.encode(given.images.flip(-1))
+    rows, others = torch.tensor([0, 2]), torch.tensor([1, 3])
+    predicted, target = model._masks_of_pairs(found, slow, rows, others, ["sky", "sky"])
+    logits = model.image.assignment.logits
+    torch.testing.assert_close(predicted, logits(found.queries[others], found.keys[rows]).transpose(1, 2))
+    torch.testing.assert_close(target, logits(slow.queries[rows], slow.keys[rows]).transpose(1, 2))
+
+
 def test_a_pair_that_is_one_image_twice_has_the_masks_of_itself():
     """Same image, same weights: M^ equals M, so that only the threshold keeps the loss from 0."""
     given = batch()
