@@ -58,6 +58,8 @@ def predict(args: argparse.Namespace) -> None:
     from pipelines.predict import predict as run
 
     reading = {"background": args.background, "prompts": args.prompts, "centring": args.centring}
+    reading |= {name: getattr(args, name) for name in ("short_side", "window", "overlap", "flip")}
+    reading["scales"] = tuple(args.scales)
     run(args.model, args.input, args.vocab, args.output, **reading)
 
 

@@ -12,6 +12,7 @@ from tqdm import tqdm
 from ovseg_core import files, shards
 from ovseg_core.evaluation import overlays
 from ovseg_core.evaluation.predict import Predictor
+from ovseg_core.evaluation.windows import Looks
 from ovseg_core.methods.registry import Method
 from ovseg_core.params import ParamError
 from ovseg_core.records import BadSample
@@ -32,6 +33,8 @@ def predict(
     prompts: str = "single",
     centring: float = 0.0,
     threads: int = 2,
+    short_side: int | None = None,
+    **looks: Any,
 ) -> dict[str, Any]:
     """Segment one image or every image of a folder.
 
@@ -42,6 +45,8 @@ def predict(
         model: folder `models/{run}/{seed}`.
         vocab: entries with synonyms by comma, as `"grass, lawn"`; or one text file with an entry a line.
         background: further names that compete for the pixels; what they win is background.
+        short_side: images are resized to it; None takes the size of the training images, 0 keeps theirs.
+        looks: scales, flip, window, overlap, as in `windows.Looks`.
 
     Returns:
         `images`, and the number of those that could not be read by reason in `drops`.
@@ -55,7 +60,8 @@ def predict(
     apart = [name for entry in background for name in parse_classes([entry])[0]]
     warn_of_unknown_words(method, [*(name for names in vocabulary for name in names), *apart])
     side = read_config(model).get("size")  # of the training images; a model from elsewhere may not say
-    predictor = Predictor(cast(Method, method), vocabulary, apart, prompts, side, centring)
+    how = Looks(short_side=(side if short_side is None else short_side) or None, **looks)
+    predictor = Predictor(cast(Method, method), vocabulary, apart, prompts, how, centring)
     masks: list[dict[str, Any]] = []
     drops: Counter[str] = Counter()
     for path, name in tqdm(list(zip(paths, output_names(paths), strict=True)), desc="predict", unit="image"):

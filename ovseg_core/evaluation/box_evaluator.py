@@ -3,7 +3,7 @@
 Shape letters: B images, N boxes of an image, C classes, H, W size in pixels.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -56,7 +56,7 @@ def evaluate(
     return {name: round(100 * value, 4) for name, value in numbers.items() if not np.isnan(value)}
 
 
-def score(benchmark: BoxBenchmark, found: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+def score(benchmark: BoxBenchmark, found: Detections) -> dict[str, float]:
     """Average precision of COCO results, all classes and each subset, in [0, 1]."""
 
     if benchmark.ap != "coco":  # what an image may show is shared by its classes: one pass tells all

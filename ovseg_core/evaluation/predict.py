@@ -6,19 +6,26 @@ background names took, k the k-th entry.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
 
+from ovseg_core import files
 from ovseg_core.benchmarks.benchmark import VOID
 from ovseg_core.evaluation import inference, overlays
+from ovseg_core.evaluation.windows import Looks, looked_at
 from ovseg_core.masks import rle
 from ovseg_core.methods.registry import Method
+from ovseg_core.shards import decode_image
+from ovseg_core.text.prompts import parse_classes
+from ovseg_core.training.checkpoint import load_model, read_config
 
 LONGEST = 1024  # pixels; a larger image is compared at this size, and its class map enlarged
+LONGEST_IN_WINDOWS = 4096
+ONE_LOOK = Looks()
 SHOWN = 360, 1280  # short and long side of an overlay, pixels
 
 
@@ -39,31 +46,49 @@ class Predictor:
         vocabulary: Sequence[Sequence[str]],
         background: Sequence[str] = (),
         prompts: str = "single",
-        short_side: int | None = None,
+        looks: Looks = ONE_LOOK,
         centring: float = 0.0,
     ) -> None:
-        self.method, self.short_side, self.centring = method, short_side, centring
+        self.method, self.looks, self.centring = method, looks, centring
         self.names = ["background", *(synonyms[0] for synonyms in vocabulary)]
         with torch.inference_mode():
             self.queries = inference.embed_classes(method, [background, *vocabulary], prompts)
         self.asked = [index for index, count in enumerate(self.queries.num_texts) if count]
         self.colours = overlays.palette(len(vocabulary))
 
+    @classmethod
+    def load(cls, model: str, names: Sequence[str], background: Sequence[str] = ()) -> "Predictor":
+        """From a folder `models/{run}/{seed}` and names, as `["fish", "grass, lawn"]`."""
+        side = read_config(model).get("size")  # of the training images; a model from elsewhere may not say
+        method = cast(Method, load_model(model))
+        apart = [name for synonyms in parse_classes(background) for name in synonyms]
+        return cls(method, parse_classes(list(names)), apart, looks=Looks(short_side=side))
+
+    def show(self, path: str) -> Image.Image:
+        """The picture of an image file, for a notebook."""
+        image = decode_image(files.read_bytes(path))
+        return Image.fromarray(self.draw(image, self(image)))
+
     @torch.inference_mode()
     def __call__(self, image: np.ndarray) -> Prediction:
         """Segment one (H, W, 3) uint8 image of any size."""
         size = image.shape[:2]
-        shrink = min(1.0, LONGEST / max(size))
+        shrink = min(1.0, (LONGEST if self.looks.window is None else LONGEST_IN_WINDOWS) / max(size))
         compared = max(1, round(size[0] * shrink)), max(1, round(size[1] * shrink))
-        batch = inference.to_input(
-            [_resized(image, compared)], self.short_side, self.queries.embeddings.device
-        )
-        scores = inference.class_scores(self.method, batch, self.queries, "predicted", self.centring)[0]
-        labels = inference.class_map(scores, compared, self.asked)
-        means = {label: _mean(scores[label], labels == label) for label in np.unique(labels).tolist()}
+        small = _resized(image, compared)
+        scores = looked_at(self._ask, small, self.looks, self.queries.embeddings.device)
+        labels = np.asarray(self.asked, np.uint16)[inference.class_map(scores, compared, range(len(scores)))]
+        means = {
+            label: _mean(scores[self.asked.index(label)], labels == label)
+            for label in np.unique(labels).tolist()
+        }
         # int32: PIL resizes no 16-bit maps
         full = Image.fromarray(labels.astype(np.int32)).resize(size[::-1], Image.Resampling.NEAREST)
         return Prediction(np.asarray(full).astype(np.uint16), means)
+
+    def _ask(self, images: torch.Tensor) -> torch.Tensor:
+        scores = inference.class_scores(self.method, images, self.queries, "predicted", self.centring)[0]
+        return scores[self.asked]
 
     def draw(self, image: np.ndarray, prediction: Prediction) -> np.ndarray:
         """(H', W', 3) uint8: the class map over the image, and a legend by area."""

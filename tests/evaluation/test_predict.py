@@ -6,12 +6,14 @@ import logging
 
 import numpy as np
 import pytest
+import torch
 from colour_world import ColourMethod, paint
 from PIL import Image
 from tiny_model import WORDS, write_model
 
 from ovseg_core.evaluation.overlays import palette
 from ovseg_core.evaluation.predict import Prediction, Predictor
+from ovseg_core.evaluation.windows import Looks, looked_at, places
 from ovseg_core.masks import rle
 from ovseg_core.params import ParamError
 from ovseg_core.training.checkpoint import CheckpointError
@@ -49,7 +51,7 @@ def test_images_of_any_size_get_maps_of_their_own_size(size):
     image = np.zeros((*size, 3), np.uint8)
     image[:, : size[1] // 2] = (255, 0, 0)
     image[:, size[1] // 2 :] = (0, 0, 255)
-    labels = Predictor(ColourMethod(), [["red"], ["blue"]], short_side=16)(image).labels
+    labels = Predictor(ColourMethod(), [["red"], ["blue"]], looks=Looks(short_side=16))(image).labels
     assert labels.shape == size
     assert (labels[:, : size[1] // 3] == 1).all()
     assert (labels[:, -(size[1] // 3) :] == 2).all()
@@ -164,3 +166,70 @@ def test_a_grey_and_a_cmyk_image_are_images_too(model, tmp_path):
     Image.fromarray(np.full((20, 20), 40000, np.uint16)).save(buffer, "PNG")
     (folder / "deep.png").write_bytes(buffer.getvalue())
     assert predict(model, folder, ["red"], tmp_path / "out", threads=1) == {"images": 3, "drops": {}}
+
+
+def test_windows_cover_an_image_and_overlap():
+    assert list(places(20, 16, 16, 0.5)) == [(0, 0, 16, 16), (4, 0, 16, 16)]
+    found = list(places(50, 33, 16, 0.25))
+    covered = np.zeros((50, 33), int)
+    for y, x, height, width in found:
+        assert (y % 4, x % 4) == (0, 0)
+        covered[y : y + height, x : x + width] += 1
+    assert covered.min() >= 1
+    assert max(y + height for y, _, height, _ in found) == 50
+
+
+def bright(images):
+    """A method that sees each pixel by itself: two classes, how bright it is and how dark."""
+    grey = torch.nn.functional.avg_pool2d(images.mean(1), 4, ceil_mode=True)
+    return torch.cat([grey, 1 - grey])
+
+
+def test_windows_of_a_local_method_are_what_it_sees_in_one_look():
+    image = np.random.default_rng(0).integers(0, 256, (48, 72, 3), np.uint8)
+    whole = looked_at(bright, image, Looks(), "cpu")
+    for overlap in (0.0, 0.5, 0.9):
+        assert torch.allclose(
+            looked_at(bright, image, Looks(window=16, overlap=overlap), "cpu"), whole, atol=1e-6
+        )
+
+
+def test_a_flip_and_sizes_are_averaged():
+    image = np.zeros((16, 16, 3), np.uint8)
+    image[:, :8] = 255
+
+    def left(images):
+        """Sees what is bright in the left half alone."""
+        scores = bright(images)
+        scores[:, :, scores.shape[2] // 2 :] = 0
+        return scores
+
+    once, twice = (looked_at(left, image, Looks(flip=flip), "cpu") for flip in (False, True))
+    assert once[0, 0].tolist() == [1, 1, 0, 0]
+    assert twice[0, 0].tolist() == [0.5, 0.5, 0, 0]  # mirrored, the bright half lies where it does not look
+    assert twice[1, 0].tolist() == [0, 0, 0.5, 0.5]
+    sizes = looked_at(bright, image, Looks(scales=(1.0, 2.0)), "cpu")
+    assert sizes.shape == (2, 4, 4)
+    assert sizes[0, 0, 0] == pytest.approx(1.0, abs=0.01)
+
+
+def test_large_images_are_read_in_windows_at_their_own_size(model, tmp_path):
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 140, 3), np.uint8)).save(
+        tmp_path / "a.png"
+    )
+    looks = {"short_side": 0, "window": 48, "overlap": 0.25, "scales": (1.0, 0.5), "flip": True}
+    assert (
+        predict(model, tmp_path / "a.png", ["red", "blue"], tmp_path / "out", threads=1, **looks)["images"]
+        == 1
+    )
+    with Image.open(tmp_path / "out/a.classes.png") as labels:
+        assert labels.size == (140, 90)
+    for wrong in ({"window": 8}, {"overlap": 1.0}, {"scales": (0.0,)}):
+        with pytest.raises(ParamError, match=f"{next(iter(wrong))} is "):
+            predict(model, tmp_path / "a.png", ["red"], tmp_path / "out", **wrong)
+
+
+def test_three_lines_make_a_picture(model, tmp_path):
+    Image.fromarray(IMAGE).save(tmp_path / "a.png")
+    picture = Predictor.load(str(model), ["red", "green, lime"]).show(str(tmp_path / "a.png"))
+    assert picture.size[1] == 360
