@@ -111,7 +111,7 @@ def draw(folder: Path, count: int, images: int) -> None:
     keys = [f"{number:03d}" for number in range(images)]
     for key in keys:
         classes = np.kron(rng.choice(count, (4, 4)), np.ones((SIDE // 4, SIDE // 4), int))
-        colours = rng.integers(0, 256, (count, 3))[classes] + rng.normal(0, 20, (SIDE, SIDE, 3))
+        colours = rng.integers(0, 256, (count, 3))[classes] + rng.normal(0, 8, (SIDE, SIDE, 3))
         buffer = io.BytesIO()
         Image.fromarray(colours.clip(0, 255).astype(np.uint8)).save(buffer, "JPEG", quality=90)
         (folder / f"JPEGImages/{key}.jpg").write_bytes(buffer.getvalue())

@@ -19,6 +19,7 @@ from ovseg_core.evaluation import inference
 from ovseg_core.evaluation.scoreboard import Scoreboard
 from ovseg_core.evaluation.settings import EvalSettings
 from ovseg_core.methods.registry import Method, Regions
+from ovseg_core.metrics.recall import best_iou, segments_of
 from ovseg_core.params import ParamError
 
 SCORES = 2**26  # of a batch, at the stride of the finest level: 256 MB
@@ -236,8 +237,9 @@ class Evaluator:
         are_groups = getattr(self.method, "proposes_groups", False)
         some = probabilities[: board.recall.cap]
         masks = inference.proposal_masks(some, scene.truth.shape, are_groups)
-        board.recall.update(masks, scene.truth, ignored)
-        board.mask_probe.update(masks, scene.truth, ignored)
+        best = best_iou(masks, scene.truth, segments_of(scene.truth, VOID, ignored), VOID)
+        board.recall.add(best)
+        board.mask_probe.add(best)
 
 
 def variants(benchmark: Benchmark, readings: Mapping[str, EvalSettings]) -> dict[str, Benchmark]:

@@ -28,7 +28,11 @@ class MaskProbe:
         if masks.shape[1:] != truth.shape:
             raise ValueError(f"the masks are {masks.shape[1:]} and the truth {truth.shape} pixels")
         labels = segments_of(truth, self.ignore_label, not_segments)
-        self.best += best_iou(masks, truth, labels, self.ignore_label).tolist()
+        self.add(best_iou(masks, truth, labels, self.ignore_label))
+
+    def add(self, best: np.ndarray) -> None:
+        """Add the segments of one image by their (S,) best IoU."""
+        self.best += best.tolist()
 
     def merge(self, other: MaskProbe) -> None:
         """Add what another worker found."""

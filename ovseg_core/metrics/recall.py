@@ -68,10 +68,12 @@ class MaskRecall:
         if proposals.shape[1:] != truth.shape:
             raise ValueError(f"the proposals are {proposals.shape[1:]} and the truth {truth.shape} pixels")
         labels = segments_of(truth, self.ignore_label, not_segments)
-        self.segments += len(labels)
-        if len(labels) and len(proposals):
-            best = best_iou(proposals[: self.cap], truth, labels, self.ignore_label)
-            self.covered += (best[:, None] >= self.thresholds).sum(0)
+        self.add(best_iou(proposals[: self.cap], truth, labels, self.ignore_label))
+
+    def add(self, best: np.ndarray) -> None:
+        """Add the segments of one image by their (S,) best IoU."""
+        self.segments += len(best)
+        self.covered += (best[:, None] >= self.thresholds).sum(0)
 
     def merge(self, other: MaskRecall) -> None:
         """Add what another worker counted."""
