@@ -1,5 +1,7 @@
 """What is missing, half copied or unknown is named; names and backgrounds can be changed."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from made_data import grey_png, panoptic, photo, put, voc
@@ -9,6 +11,8 @@ from ovseg_core.benchmarks.benchmark import BenchmarkError
 from ovseg_core.benchmarks.load import load
 from ovseg_core.benchmarks.registry import BENCHMARKS
 from ovseg_core.params import ParamError
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize("name", sorted(BENCHMARKS))
@@ -121,3 +125,11 @@ def test_a_benchmark_of_the_graph_is_found_by_its_folder(tmp_path):
     }
     put(home / "benchmark.json", {"name": "toy-val", **about})
     assert load("toy-val", tmp_path).truth("a").tolist() == [[0, 0], [0, 0]]
+
+
+def test_the_documentation_has_every_benchmark_as_it_is():
+    lines = (ROOT / "docs/benchmarks.md").read_text().splitlines()
+    for name, entry in BENCHMARKS.items():
+        cells = [f"`{name}`", entry.title, entry.classes, entry.kinds, entry.void, entry.background]
+        cells += [", ".join(entry.metrics), entry.layout, entry.source]
+        assert f"| {' | '.join(cells)} |" in lines
