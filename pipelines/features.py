@@ -77,6 +77,7 @@ def cache_features(
             if stale:
                 find_components(job, missing, resources)
             reports = shard_map.map_shards(lambda: FeatureMaker(job), missing, resources, "features")
+        files.sweep(out)  # what an actor that was killed left
     files.write_json(files.join(out, ABOUT), about)
     log.unit = "images"
     for report in reports:

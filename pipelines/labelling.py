@@ -83,6 +83,7 @@ def label(
         with cluster.connect(ray):
             log.work_starts()
             reports = shard_map.map_shards(lambda: Labeller(job), missing, resources, "label")
+        files.sweep(out)  # what an actor that was killed left
     log.unit = "images"
     for report in reports:
         log.items += report.pop("images")

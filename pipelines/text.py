@@ -51,6 +51,7 @@ def extract(
     ]
     result = Extraction(shards=len(paths), done_before=len(paths) - len(pending))
     reports = _run(pending, partial(ShardExtractor, settings, out, stamps), cluster, log)
+    files.sweep(out)  # what a worker that was killed left
     result.captions = sum(report.get("captions", 0) for report in reports)
     result.drops = _drops(names, out, reports)
     if paths and result.drops["unreadable_shard"] == len(paths):

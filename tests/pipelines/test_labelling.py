@@ -222,6 +222,7 @@ def test_a_killed_actor_changes_nothing(local_ray, root, tmp_path):
         if wait_for(2, tmp_path / "out"):
             [victim, *_] = children_named(psutil.Process(), "ray::_Actor")
             victim.send_signal(signal.SIGKILL)
+            (tmp_path / "out" / ".partial-1-00003.parquet").write_bytes(b"cut in the middle")
             killed.append(victim.pid)
 
     watch = threading.Thread(target=kill)
