@@ -117,9 +117,9 @@ def remove_folder(folder: Path | str) -> None:
 
 
 def copy_folder(source: Path | str, target: Path | str) -> None:
-    """Copy every file below `source` to the same place below `target`; either may be a URL."""
+    """Copy every finished file below `source` to the same place below `target`; either may be a URL."""
     system, full = fsspec.core.url_to_fs(str(source))
-    for path in sorted(system.find(full)):
+    for path in sorted(path for path in system.find(full) if f"/{TEMPORARY}" not in path):
         write_bytes(join(target, path.removeprefix(full).lstrip("/")), system.cat_file(path))
 
 

@@ -47,3 +47,11 @@ def test_a_fingerprint_depends_on_values_only():
     assert files.fingerprint({"a": 1, "b": 2}) == files.fingerprint({"b": 2, "a": 1})
     assert files.fingerprint({"a": 1}) != files.fingerprint({"a": 2})
     assert len(files.fingerprint()) == 32
+
+
+def test_a_copied_folder_has_no_half_written_file(tmp_path):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    for name in ("one", "b/two", ".partial-7-one", "b/.partial-7-two"):
+        (tmp_path / "a" / name).write_text(name)
+    files.copy_folder(tmp_path / "a", tmp_path / "c")
+    assert sorted(p.name for p in (tmp_path / "c").rglob("*") if p.is_file()) == ["one", "two"]
