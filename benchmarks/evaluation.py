@@ -5,8 +5,8 @@
 A model with random weights (by default OpenSeg on timm's MobileNetV2, FPN of 128 channels, 64 regions) reads
 drawn images of 512x512 pixels from JPEG and PNG files. Both are measured in turn in one run: `forward` calls
 what the evaluation calls of the model, on tensors that are there; `evaluation` decodes, resizes, asks the
-model, compares the classes of every pixel and counts, a thread each for decoding, model and counting. The ratio
-by the clock is that of a machine with cores to spare; that of CPU time is the ratio where there are none.
+model, compares the classes of every pixel and counts, a thread each for decoding, model and counting. The
+ratio by the clock is that of a machine with cores to spare; that of CPU time holds where there are none.
 """
 
 import argparse
