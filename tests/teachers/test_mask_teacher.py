@@ -23,7 +23,7 @@ IMAGE = {
     "options": {},
     "width": 32,
 }
-TEXT = {"tower": "small", "width": 16, "layers": 1, "weights": None, "frozen": False}
+TEXT = {"tower": "small", "width": 16, "layers": 1, "start": "random", "weights": None, "frozen": False}
 CONFIG = {
     "method": "masks",
     "settings": {"num_regions": 4, "layers": 1, "positions": 8, "quality_weight": 1.0},
