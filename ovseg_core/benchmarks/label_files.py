@@ -30,6 +30,12 @@ def grey(content: bytes, path: str) -> np.ndarray:
     return labels
 
 
+def classes_as_stored(raw: np.ndarray) -> np.ndarray:
+    """(H, W) raw labels that are class indices, as uint16; 255 of 8 bits becomes VOID."""
+    labels = raw.astype(np.uint16)
+    return labels if raw.dtype.itemsize > 1 else np.where(labels == 255, np.uint16(VOID), labels)
+
+
 def red_green(content: bytes, path: str) -> np.ndarray:
     """An RGB image as ImageNet-S has them: label = R + 256 G, up to 65535."""
     pixels = _opened(content, path)
@@ -104,8 +110,7 @@ class LabelFiles:
         path = self.paths[key][1]
         raw = self.decode(content_of(path, self.where), path)
         if self.classes is None:
-            labels = raw.astype(np.uint16)
-            return labels if raw.dtype.itemsize > 1 else np.where(labels == 255, np.uint16(VOID), labels)
+            return classes_as_stored(raw)
         known = raw <= VOID
         labels = self.classes[raw] if known.all() else np.where(known, self.classes[raw * known], VOID - 1)
         if (labels == VOID - 1).any():

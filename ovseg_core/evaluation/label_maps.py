@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
+from ovseg_core.benchmarks.benchmark import VOID, BenchmarkError
+from ovseg_core.benchmarks.label_files import classes_as_stored, grey
 from ovseg_core.evaluation.score_error import ScoreError, read_json, refuse
-
-VOID = 65535  # of every map that is read; 255 in an 8-bit file
 
 
 @dataclass(frozen=True)
@@ -96,16 +95,9 @@ def read_pairs(
 def read_labels(path: Path) -> np.ndarray:
     """(H, W) uint16 class map of a palette or grey PNG of 8 or 16 bits; 255 of 8 bits becomes VOID."""
     try:
-        with Image.open(path) as image:
-            if image.mode not in ("P", "L") and not image.mode.startswith("I"):
-                raise ScoreError(f"{path} is a {image.mode} image; a class map is a palette or grey PNG")
-            wide = image.mode.startswith("I")
-            labels = np.asarray(image).astype(np.uint16)
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ScoreError(f"{path} cannot be read as a PNG: {error}") from error
-    if not wide:
-        labels[labels == 255] = VOID
-    return labels
+        return classes_as_stored(grey(path.read_bytes(), str(path)))
+    except BenchmarkError as error:
+        raise ScoreError(str(error)) from error
 
 
 def _check_labels(path: Path, labels: np.ndarray, num_classes: int | None) -> None:

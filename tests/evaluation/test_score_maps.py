@@ -135,7 +135,7 @@ FAULTS = [
     (draw("guess/a.png", [[0, 0, 1, 9000]], wide=True), r"guess/a\.png has label 9000"),
     (draw("truth/b.png", [[0, 0, 1, 7]]), r"truth/b\.png has label 7"),
     (draw("guess/a.png", [[0, 0, 1, 255]]), r"guess/a\.png is void .* where its truth is not"),
-    (colour, r"a\.png is a RGB image; a class map is a palette or grey PNG"),
+    (colour, r"a\.png is a RGB image; a mask is a palette or grey PNG"),
     (cut, r"a\.png cannot be read as a PNG"),
     (rewrite(""), "has to hold names"),
     (rewrite("cat\n\nsky\n"), "has to hold names"),
