@@ -213,17 +213,18 @@ class Evaluator:
         if scene.key in self.keep:
             board.maps[scene.key] = guess
         if scene.key in self.benchmark.held_out:
-            board.held_out.update(guess, truth)
+            board.per_image["miou_held_out"].update(scene.key, guess, truth)
             return
         board.miou.update(guess, truth)
-        board.per_image.update(scene.key, guess, truth)
+        board.per_image["miou"].update(scene.key, guess, truth)
         present = [index for index in classes_in(truth) if benchmark.queries[index]]
         named = truth if len(asked) == len(benchmark.counted) else restrict(truth, asked)
-        board.grounding.update(inference.class_map(scores, size, present), named)
+        guess = inference.class_map(scores, size, present)
+        board.per_image["grounding_miou"].update(scene.key, guess, named)
         if benchmark.background:
             objects = benchmark.foreground
             guess = inference.class_map(scores, size, objects)
-            board.foreground.update(guess, restrict(scene.truth, objects))
+            board.per_image["foreground_miou"].update(scene.key, guess, restrict(scene.truth, objects))
 
     def _remainder(self, benchmark: Benchmark) -> inference.Remainder | None:
         rule = benchmark.background
@@ -237,9 +238,8 @@ class Evaluator:
         are_groups = getattr(self.method, "proposes_groups", False)
         some = probabilities[: board.recall.cap]
         masks = inference.proposal_masks(some, scene.truth.shape, are_groups)
-        best = best_iou(masks, scene.truth, segments_of(scene.truth, VOID, ignored), VOID)
-        board.recall.add(best)
-        board.mask_probe.add(best)
+        labels = segments_of(scene.truth, VOID, ignored)
+        board.add_segments(scene.key, best_iou(masks, scene.truth, labels, VOID))
 
 
 def variants(benchmark: Benchmark, readings: Mapping[str, EvalSettings]) -> dict[str, Benchmark]:

@@ -13,16 +13,14 @@ from ovseg_core import files, shards
 from ovseg_core.benchmarks.background import OWN, describe, with_background
 from ovseg_core.benchmarks.benchmark import Benchmark
 from ovseg_core.evaluation import overlays
-from ovseg_core.evaluation.scoreboard import Scoreboard
+from ovseg_core.evaluation.scoreboard import MEANS, Scoreboard
 from ovseg_core.evaluation.settings import EvalSettings
+from ovseg_core.metrics.iou import CONVENTIONS
 from ovseg_core.metrics.per_image import to_table
 
 SHORTEST, LONGEST = 128, 320  # pixels of a gallery picture
+PER_IMAGE = ["reading", "metric", "image", "class", "kind", "hits", "predicted", "true"]
 COLUMNS = ["reading", "class", "kind", "iou", "pixels"]
-CONVENTION = (
-    "IoU from one pixel count over the data set; a class that is predicted but never true counts as 0 "
-    "(mmsegmentation), a class in neither map is left out"
-)
 
 
 def protocol(benchmark: Benchmark, readings: Mapping[str, EvalSettings]) -> dict[str, Any]:
@@ -36,7 +34,7 @@ def protocol(benchmark: Benchmark, readings: Mapping[str, EvalSettings]) -> dict
         "queried_names": sum(map(len, benchmark.queries)),
         "synonyms": "a class has the maximum over its names",
         "background": describe(benchmark),
-        "metric": CONVENTION,
+        "metric": CONVENTIONS["mmseg"],
         "grounding": "only the classes of an image's truth are queried",
         "recall": "of one segment per class and image, by proposals of any class",
         "probe": "top-1 of the truth's regions over all classes, scores averaged over the region",
@@ -93,18 +91,27 @@ def write(
         files.remove(stale)
     write_gallery(gallery, benchmark, boards, keep)
     files.write_bytes(files.join(out, "per_class.csv"), per_class(benchmark, boards))
-    shards.write_table(files.join(out, "per_image.parquet"), per_image(boards))
+    shards.write_table(files.join(out, "per_image.parquet"), per_image(benchmark, boards))
     # Numbers only: `dvc metrics show` makes a column of every value, of the words of the protocol too.
     files.write_json(files.join(out, "scores.json"), content["readings"][content["model"]["run"]])
     files.write_json(files.join(out, "metrics.json"), content)
 
 
-def per_image(boards: Mapping[str, Scoreboard]) -> pa.Table:
-    """The content of per_image.parquet: pixel counts by reading, image and class."""
+def per_image(benchmark: Benchmark, boards: Mapping[str, Scoreboard]) -> pa.Table:
+    """The content of per_image.parquet: counts by reading, metric, image and class."""
+    kinds = list(benchmark.kinds)
+    if benchmark.background:
+        kinds[benchmark.background.index] = "background"
     tables = []
     for name, board in boards.items():
-        table = to_table(board.per_image)
-        tables.append(table.add_column(0, "reading", pa.array([name] * len(table), pa.string())))
+        for metric, counted in board.per_image.items():
+            table = to_table(counted)
+            named = kinds if metric in MEANS else [""]  # a recall knows no classes
+            columns = {"reading": [name] * len(table), "metric": [metric] * len(table)}
+            columns["kind"] = [named[index] for index in table["class"].to_pylist()]
+            for column, values in columns.items():
+                table = table.append_column(column, pa.array(values, pa.string()))
+            tables.append(table.select(PER_IMAGE))
     return pa.concat_tables(tables)
 
 

@@ -9,11 +9,16 @@ import numpy as np
 
 from ovseg_core.benchmarks.benchmark import VOID, Benchmark
 from ovseg_core.metrics.confusion import blocks
-from ovseg_core.metrics.iou import MeanIoU
+from ovseg_core.metrics.iou import MeanIoU, nan_mean
 from ovseg_core.metrics.mask_probe import MaskProbe
 from ovseg_core.metrics.per_image import PerImageIoU
 from ovseg_core.metrics.probe import RegionTopK
 from ovseg_core.metrics.recall import MaskRecall
+
+# Means over classes, by their names in metrics.json: all names queried, without held-out scenes and in them
+# alone; only the classes of each image's truth queried (OpenSeg, Sec. 4.3); the background neither queried
+# nor counted.
+MEANS = ("miou", "miou_held_out", "grounding_miou", "foreground_miou")
 
 
 @dataclass
@@ -23,41 +28,43 @@ class Scoreboard:
     Images of held-out compositions count in `held_out` and nowhere else.
     """
 
-    miou: MeanIoU
-    grounding: MeanIoU  # the same, with only the classes of each image's truth queried (OpenSeg, Sec. 4.3)
-    foreground: MeanIoU  # the same, background neither queried nor counted
-    held_out: MeanIoU  # all names queried
+    miou: MeanIoU  # which class is taken for which
     recall: MaskRecall
     mask_probe: MaskProbe  # of the same masks
     probe: RegionTopK
-    per_image: PerImageIoU  # what `miou` counts, image by image
+    per_image: dict[str, PerImageIoU]  # of MEANS and the recalls, what a bootstrap over images draws from
     images: int = 0
     maps: dict[str, np.ndarray] = field(default_factory=dict)  # id -> class map of the gallery's scenes
 
     @classmethod
     def empty(cls, num_classes: int, max_proposals: int) -> Scoreboard:
         """A board with nothing on it."""
-        seen, grounding, foreground, held_out = (MeanIoU(num_classes, VOID) for _ in range(4))
         recall = MaskRecall(cap=max_proposals, ignore_label=VOID)
-        masks = MaskProbe(ignore_label=VOID)
-        probe, per_image = RegionTopK(num_classes), PerImageIoU(num_classes, VOID)
-        return cls(seen, grounding, foreground, held_out, recall, masks, probe, per_image)
+        per_image = {name: PerImageIoU(num_classes, VOID) for name in MEANS}
+        per_image |= {name: PerImageIoU(1) for name in recall.names}
+        masks, probe = MaskProbe(ignore_label=VOID), RegionTopK(num_classes)
+        return cls(MeanIoU(num_classes, VOID), recall, masks, probe, per_image)
+
+    def add_segments(self, key: str, best: np.ndarray) -> None:
+        """Add the segments of an image by their (S,) best IoU with a proposal."""
+        for name, covered in self.recall.add(best).items():
+            self.per_image[name].add_share(key, covered, len(best))
+        self.mask_probe.add(best)
 
     def merge(self, other: Scoreboard) -> None:
         """Add what another worker counted on other images."""
-        parts = ("miou", "grounding", "foreground", "held_out", "recall", "mask_probe", "probe", "per_image")
-        for name in parts:
+        for name in ("miou", "recall", "mask_probe", "probe"):
             getattr(self, name).merge(getattr(other, name))
+        for name, counted in self.per_image.items():
+            counted.merge(other.per_image[name])
         self.images += other.images
         self.maps |= other.maps
 
     def numbers(self, benchmark: Benchmark) -> dict[str, float]:
         """`miou`, `grounding_miou_thing`, `recall_50`, ... in percent; what has no pixel has no key."""
-        found: dict[str, float] = dict(_means("miou", self.miou, benchmark))
-        found |= _means("miou_held_out", self.held_out, benchmark)
-        found |= _means("grounding_miou", self.grounding, benchmark)
-        if benchmark.background:
-            found |= _means("foreground_miou", self.foreground, benchmark)
+        found: dict[str, float] = {}
+        for name in MEANS:
+            found |= _means(name, self.per_image[name].iou(), benchmark)
         found["pixel_accuracy"] = self.miou.pixel_accuracy()
         found["macc"] = self.miou.mean_accuracy(range(len(benchmark.names)))
         kinds = benchmark.of_kind("thing"), benchmark.of_kind("stuff")
@@ -88,9 +95,9 @@ class Scoreboard:
         ]
 
 
-def _means(name: str, counted: MeanIoU, benchmark: Benchmark) -> Iterator[tuple[str, float]]:
-    yield name, counted.mean(range(len(benchmark.names)))
+def _means(name: str, iou: np.ndarray, benchmark: Benchmark) -> Iterator[tuple[str, float]]:
+    yield name, nan_mean(iou)
     for kind in ("thing", "stuff"):
-        yield f"{name}_{kind}", counted.mean(benchmark.of_kind(kind))
+        yield f"{name}_{kind}", nan_mean(iou[benchmark.of_kind(kind)])
     for subset, classes in benchmark.subsets.items():
-        yield f"{name}_{subset}", counted.mean(classes)
+        yield f"{name}_{subset}", nan_mean(iou[classes])

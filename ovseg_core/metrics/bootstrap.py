@@ -31,7 +31,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The mean IoU of A less that of B."""
+    """The score of A less that of B."""
 
     difference: Interval
 

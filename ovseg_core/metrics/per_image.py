@@ -40,6 +40,14 @@ class PerImageIoU:
         classes = np.flatnonzero(predicted + true)
         self.rows[key] = np.stack([classes, hits[classes], predicted[classes], true[classes]], axis=1)
 
+    def add_share(self, key: str, hits: int, number: int) -> None:
+        """Add an image in which `hits` of `number` are right, as a class 0 whose IoU is that share.
+
+        So a recall of masks is drawn as a mean IoU is. An image of none of them is left out.
+        """
+        if number:
+            self.rows[key] = np.array([[0, hits, hits, number]], np.int64)
+
     def merge(self, other: PerImageIoU) -> None:
         """Add the images of another worker.
 
@@ -77,19 +85,20 @@ class PerImageIoU:
         miou = nan_mean(class_iou(hits, predicted, true, convention))
         return {"miou": miou, "macc": nan_mean(accuracy), "aacc": aacc}
 
-    def per_class(self, convention: str = "mmseg") -> dict[int, float]:
-        """IoU of every class that the convention counts; of torchmetrics the mean over its images."""
+    def iou(self, convention: str = "mmseg") -> np.ndarray:
+        """(C,) IoU, of torchmetrics the mean over images; NaN of a class that the convention leaves out."""
         check_convention(convention)
         _, labels, *columns = self.stacked().T
         hits, predicted, true = self._totals(labels, *columns)
-        if convention == "torchmetrics":
-            pairs = np.bincount(labels, minlength=self.num_classes)
-            shares = np.bincount(
-                labels, columns[0] / (columns[1] + columns[2] - columns[0]), self.num_classes
-            )
-            iou = np.divide(shares, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
-        else:
-            iou = class_iou(hits, predicted, true, convention)
+        if convention != "torchmetrics":
+            return class_iou(hits, predicted, true, convention)
+        pairs = np.bincount(labels, minlength=self.num_classes)
+        shares = np.bincount(labels, columns[0] / (columns[1] + columns[2] - columns[0]), self.num_classes)
+        return np.divide(shares, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
+
+    def per_class(self, convention: str = "mmseg") -> dict[int, float]:
+        """What `iou` says of every class that the convention counts."""
+        iou = self.iou(convention)
         return {int(index): float(iou[index]) for index in np.flatnonzero(~np.isnan(iou))}
 
     def _totals(self, labels: np.ndarray, *columns: np.ndarray) -> list[np.ndarray]:

@@ -52,6 +52,7 @@ class MaskRecall:
         self, thresholds: Sequence[float] = (0.5, 0.7, 0.9), cap: int = 128, ignore_label: int = 255
     ) -> None:
         self.thresholds = np.asarray(thresholds)
+        self.names = [f"recall_{round(100 * at)}" for at in thresholds]
         self.cap, self.ignore_label = cap, ignore_label
         self.covered = np.zeros(len(thresholds), np.int64)
         self.segments = 0
@@ -70,10 +71,12 @@ class MaskRecall:
         labels = segments_of(truth, self.ignore_label, not_segments)
         self.add(best_iou(proposals[: self.cap], truth, labels, self.ignore_label))
 
-    def add(self, best: np.ndarray) -> None:
-        """Add the segments of one image by their (S,) best IoU."""
+    def add(self, best: np.ndarray) -> dict[str, int]:
+        """Add the segments of one image by their (S,) best IoU; how many are covered, by threshold."""
+        covered = (best[:, None] >= self.thresholds).sum(0)
         self.segments += len(best)
-        self.covered += (best[:, None] >= self.thresholds).sum(0)
+        self.covered += covered
+        return dict(zip(self.names, covered.tolist(), strict=True))
 
     def merge(self, other: MaskRecall) -> None:
         """Add what another worker counted."""
@@ -83,4 +86,4 @@ class MaskRecall:
     def compute(self) -> dict[str, float]:
         """`recall_50`, `recall_70`, ... in [0, 1]; NaN where no image had a segment."""
         share = self.covered / self.segments if self.segments else np.full(len(self.thresholds), np.nan)
-        return {f"recall_{round(100 * at)}": float(r) for at, r in zip(self.thresholds, share, strict=True)}
+        return dict(zip(self.names, share.tolist(), strict=True))

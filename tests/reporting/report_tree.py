@@ -202,9 +202,10 @@ def write_evaluation(folder: Path, readings: list[str], number: int, seed: int, 
 def write_counts(path: Path, readings: list[str], number: int, images: int = 8) -> None:
     """Two classes in each image, ten pixels each; run n and reading r have 6 - n - r / 2 of them right."""
     rows = [
-        {"reading": reading, "image": f"i{image}", "class": label, "true": 10,
+        {"reading": reading, "metric": metric, "image": f"i{image}", "class": label, "kind": kind, "true": 10,
          "hits": int(6 - number - r / 2 + image % 2), "predicted": 10}
-        for r, reading in enumerate(readings) for image in range(images) for label in (0, 1)
+        for r, reading in enumerate(readings) for metric in ("miou", "grounding_miou")
+        for image in range(images) for label, kind in enumerate(("thing", "stuff"))
     ]  # fmt: skip
     shards.write_table(path, pa.Table.from_pylist(rows))
 

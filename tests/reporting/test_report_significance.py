@@ -2,6 +2,7 @@ import numpy as np
 import pyarrow as pa
 
 from ovseg_core import shards
+from ovseg_core.evaluation.results import PER_IMAGE
 from ovseg_core.metrics.per_image import PerImageIoU
 from ovseg_core.reporting import scores, significance
 from ovseg_core.reporting.sources import Sources
@@ -12,9 +13,13 @@ def blocks(root, sweep):
     return significance.section(sources, scores.load(sources, sweep), sweep).blocks
 
 
-def rows_of(root, sweep, benchmark=0):
-    table = blocks(root, sweep)[2 * benchmark + 1]
-    return {row[0].text: [cell.text for cell in row[1:]] for row in table.rows}
+def rows_of(root, sweep, title="mIoU"):
+    """The rows of one metric on the first benchmark."""
+    found, current = {}, None
+    for first, name, *cells in blocks(root, sweep)[1].rows:
+        current = first.text or current
+        found.setdefault(current, {})[name.text] = [cell.text for cell in cells]
+    return found[title]
 
 
 def test_a_table_says_who_is_above_whom(whole_project, sweep):
@@ -25,6 +30,31 @@ def test_a_table_says_who_is_above_whom(whole_project, sweep):
     assert found["clip_dense"][2] == "–"
     low, high = map(float, found["openseg"][1].split(" to "))
     assert low < 48.1 < high
+
+
+def test_every_headline_that_has_counts_is_compared(whole_project, sweep):
+    titles = [row[0].text for row in blocks(whole_project, sweep)[1].rows if row[0].text]
+    assert titles == ["mIoU", "mIoU, things", "mIoU, stuff", "grounding mIoU"]
+    assert rows_of(whole_project, sweep, "mIoU, things")["openseg"][0] == f"{100 * 52 / 108:.1f}"
+
+
+def test_a_mean_over_some_classes_is_drawn_from_them_alone():
+    counted = PerImageIoU(2)
+    for image, hits in enumerate((1, 2, 3, 4)):
+        counted.rows[f"i{image}"] = np.array([[0, hits, 5, 5], [1, 5, 5, 5]])
+    (things,) = significance.draw_readings({"a": [counted]}, [0]).values()
+    (stuff,) = significance.draw_readings({"a": [counted]}, [1]).values()
+    assert (things.values[0, 0], stuff.values[0].min()) == (10 / 30, 1.0)
+    assert significance.draw_readings({"a": [counted]}, []) == {}  # no such class
+
+
+def test_a_recall_is_drawn_as_a_share_of_all_segments():
+    counted = PerImageIoU(1)
+    for image, covered, segments in (("a", 1, 2), ("b", 3, 3), ("c", 0, 0)):
+        counted.add_share(image, covered, segments)
+    (drawn,) = significance.draw_readings({"a": [counted]}).values()
+    assert drawn.images == ["a", "b"]  # an image without segments says nothing
+    assert set(np.round(drawn.values[0], 6)) == {0.8, 0.5, 1.0}  # 4 of 5; a twice; b twice
 
 
 def test_an_oracle_is_not_compared(whole_project, sweep):
@@ -65,7 +95,5 @@ def test_an_evaluation_without_counts_is_left_out(project, sweep):
     for path in (project / "reports/runs").glob("*/*/toy-test/per_image.parquet"):
         path.unlink()
     assert blocks(project, sweep)[1].text == "No per_image.parquet for toy-test."
-    shards.write_table(
-        path, pa.table({name: [] for name in ("reading", "image", "class", "hits", "predicted", "true")})
-    )
+    shards.write_table(path, pa.table({name: [] for name in PER_IMAGE}))
     assert blocks(project, sweep)[1].text == "No per_image.parquet for toy-test."
