@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from ovseg_core.benchmarks.benchmark import VOID, BenchmarkError, content_of
 
@@ -64,6 +64,8 @@ def _opened(content: bytes, path: str) -> np.ndarray:
         with Image.open(io.BytesIO(content)) as image:
             plain = image.mode in ("P", "L") or image.mode.startswith("I")
             return np.asarray(image if plain else image.convert("RGB"))
+    except UnidentifiedImageError as error:  # its own message names an object in memory
+        raise BenchmarkError(f"{path} cannot be read as a PNG: it is no image") from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise BenchmarkError(f"{path} cannot be read as a PNG: {error}") from error
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from hotcoco import mask as coco_mask
 
-from ovseg_core.evaluation.score_error import ScoreError, is_id, read_json, read_truth, refuse
+from ovseg_core.evaluation.score_error import ScoreError, is_id, read_json, read_truth, refuse, repeated
 
 Row = dict[str, Any]
 FEDERATED = ("neg_category_ids", "not_exhaustive_category_ids")
@@ -71,11 +71,18 @@ def check_truth(truth: dict[str, Any], path: Path, iou_type: str, lvis: bool) ->
         if e["image_id"] not in images or e["category_id"] not in categories
     ]
     refuse(astray, path, "annotations of images or categories that it does not list")
+    # pycocotools counts one of them for the other
+    refuse(repeated(e["id"] for e in truth["annotations"]), path, "ids that several annotations have")
     if iou_type == "segm":
-        sizeless = [
-            e["id"] for e in truth["images"] if not (is_id(e.get("height")) and is_id(e.get("width")))
+        check_sizes(truth, path)
+        sizes = {entry["id"]: size_of(entry) for entry in truth["images"]}
+        unsound = [
+            e["id"] for e in truth["annotations"] if not is_mask(e["segmentation"], sizes[e["image_id"]])
         ]
-        refuse(sizeless, path, "images without height and width, which masks need")
+        refuse(unsound, path, "annotations whose segmentation is neither polygons nor RLE of their image")
+    else:
+        unsound = [e["id"] for e in truth["annotations"] if not is_box(e["bbox"])]
+        refuse(unsound, path, "annotations whose bbox is not [x, y, width, height] in pixels")
     if lvis:
         partial = [e["id"] for e in truth["images"] if not all(key in e for key in FEDERATED)]
         refuse(partial, path, f"images without {' and '.join(FEDERATED)}, so it is no LVIS truth")
@@ -83,8 +90,19 @@ def check_truth(truth: dict[str, Any], path: Path, iou_type: str, lvis: bool) ->
         refuse(rare, path, "categories without a frequency of r, c or f")
 
 
-def check_rows(rows: Sequence[Row], truth: dict[str, Any], path: Path, iou_type: str) -> None:
-    """Raise ScoreError for detections that cannot be scored; the first of each fault are named."""
+def check_sizes(truth: dict[str, Any], path: Path) -> None:
+    """Raise ScoreError for images without a size."""
+    sizeless = [e["id"] for e in truth["images"] if not (is_id(e.get("height")) and is_id(e.get("width")))]
+    refuse(sizeless, path, "images without height and width, which masks need")
+
+
+def check_rows(
+    rows: Sequence[Row], truth: dict[str, Any], path: Path, iou_type: str, named: bool = True
+) -> None:
+    """Raise ScoreError for detections that cannot be scored; the first of each fault are named.
+
+    Masks without names (`named` False) may have any category, or none.
+    """
     images = {entry["id"]: entry for entry in truth["images"]}
     categories = {entry["id"] for entry in truth["categories"]}
 
@@ -94,12 +112,11 @@ def check_rows(rows: Sequence[Row], truth: dict[str, Any], path: Path, iou_type:
 
     none(lambda row: not is_id(row.get("image_id")), "image_id has to be a whole number", "image_id")
     none(lambda row: row["image_id"] not in images, "images that the truth does not have", "image_id")
-    none(lambda row: not is_id(row.get("category_id")), "category_id has to be a whole number", "category_id")
-    none(
-        lambda row: row["category_id"] not in categories,
-        "categories that the truth does not have",
-        "category_id",
-    )
+    if named:
+        text = "category_id has to be a whole number"
+        none(lambda row: not is_id(row.get("category_id")), text, "category_id")
+        text = "categories that the truth does not have"
+        none(lambda row: row["category_id"] not in categories, text, "category_id")
     none(lambda row: not is_finite(row.get("score")), "scores that are no finite numbers", "score")
     if iou_type == "bbox":
         none(
@@ -129,6 +146,18 @@ def is_rle(value: Any) -> bool:
         return False
     size = value.get("size")
     return isinstance(size, list) and len(size) == 2 and all(map(is_id, size))
+
+
+def is_mask(value: Any, size: list[int]) -> bool:
+    """Whether an annotation's segmentation fills a mask of `size`: polygons, or RLE, compressed or not."""
+    if isinstance(value, list):
+        # pycocotools takes four numbers for a box
+        return bool(value) and all(isinstance(p, list) and len(p) >= 6 and len(p) % 2 == 0 for p in value)
+    if not isinstance(value, dict) or value.get("size") != size:
+        return False
+    if isinstance(value.get("counts"), list):
+        return sum(value["counts"]) == size[0] * size[1]
+    return is_rle(value) and not is_broken(value)
 
 
 def size_of(image: Row) -> list[int]:

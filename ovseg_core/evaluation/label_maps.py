@@ -8,14 +8,14 @@ import numpy as np
 
 from ovseg_core.benchmarks.benchmark import VOID, BenchmarkError
 from ovseg_core.benchmarks.label_files import classes_as_stored, grey
-from ovseg_core.evaluation.score_error import ScoreError, read_json, refuse
+from ovseg_core.evaluation.score_error import ScoreError, read_json, refuse, repeated
 
 
 @dataclass(frozen=True)
 class Vocabulary:
     """The classes of the maps: names by index, and where it is known which are things and which stuff."""
 
-    names: list[str]
+    names: list[str]  # a name that comes twice with its index
     kinds: list[str] | None = None
 
     def of_kind(self, kind: str) -> list[int]:
@@ -36,13 +36,20 @@ def read_vocabulary(path: Path) -> Vocabulary:
     else:
         if not path.is_file():
             raise ScoreError(f"{path} is missing")
-        names, kinds = path.read_text(encoding="utf-8").split("\n"), None
+        try:
+            names, kinds = path.read_text(encoding="utf-8").split("\n"), None
+        except UnicodeDecodeError as error:
+            raise ScoreError(f"{path} is no UTF-8 text: {error}") from error
         names = names[:-1] if names[-1] == "" else names
     if not isinstance(names, list) or not names or not all(isinstance(n, str) and n.strip() for n in names):
         raise ScoreError(f"{path} has to hold names, one a line (or JSON with a list `names`), none empty")
     if kinds is not None and (len(kinds) != len(names) or set(kinds) - {"thing", "stuff"}):
         raise ScoreError(f"{path}: kinds has to say thing or stuff for each of the {len(names)} names")
-    return Vocabulary([name.strip() for name in names], kinds)
+    twice = set(repeated(name.strip() for name in names))
+    titles = [
+        f"{name.strip()} ({n})" if name.strip() in twice else name.strip() for n, name in enumerate(names)
+    ]
+    return Vocabulary(titles, kinds)
 
 
 def pair(predictions: Path, truth: Path) -> list[str]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from PIL import Image
 
-from ovseg_core.evaluation.score_error import ScoreError, read_json, read_truth, refuse, repeated
+from ovseg_core.evaluation.score_error import ScoreError, is_id, read_json, read_truth, refuse, repeated
 
 
 def png_folder(path: Path) -> Path:
@@ -32,11 +32,24 @@ def read_panoptic(predictions: Path, truth: Path) -> tuple[dict[str, Any], dict[
         raise ScoreError(f"{predictions} has no list of annotations, as COCO panoptic predictions do")
     if not found["annotations"]:
         raise ScoreError(f"{predictions} holds no prediction")
-    _check_entries(known, truth)
+    check_truth(known, truth)
     _check_entries(found, predictions)
     _check_images(known, found, predictions)
     _check_pngs(known, truth, found, predictions)
     return known, found
+
+
+def check_truth(known: dict[str, Any], path: Path) -> None:
+    """Raise ScoreError for images or segments that lack what they need, come twice, or are not listed."""
+    _check_entries(known, path)
+    images, categories = ({entry["id"] for entry in known[part]} for part in ("images", "categories"))
+    astray = [entry["image_id"] for entry in known["annotations"] if entry["image_id"] not in images]
+    refuse(astray, path, "annotations of images that it does not list")
+    segments = [(e["image_id"], s) for e in known["annotations"] for s in e["segments_info"]]
+    strange = [(image, s["id"]) for image, s in segments if s["category_id"] not in categories]
+    refuse(strange, path, "segments (image, id) of unknown categories")
+    if not segments:
+        raise ScoreError(f"{path} has no segment; there is nothing to score against")
 
 
 def _check_entries(content: dict[str, Any], path: Path) -> None:
@@ -46,14 +59,18 @@ def _check_entries(content: dict[str, Any], path: Path) -> None:
         and isinstance(entry.get("file_name"), str)
         and "image_id" in entry
         and isinstance(entry.get("segments_info"), list)
-        and all("id" in segment and "category_id" in segment for segment in entry["segments_info"])
+        and all(map(_is_segment, entry["segments_info"]))
         for entry in entries
     ]
-    text = "entries without image_id, file_name or segments_info of id and category_id"
+    text = "entries without image_id, file_name or segments_info of whole numbers id and category_id"
     refuse([number for number, sound in enumerate(whole) if not sound], path, text)
     refuse(repeated(entry["image_id"] for entry in entries), path, "images that come more than once")
     twice = [entry["image_id"] for entry in entries if repeated(s["id"] for s in entry["segments_info"])]
     refuse(twice, path, "images in which a segment's id comes more than once")
+
+
+def _is_segment(value: Any) -> bool:
+    return isinstance(value, dict) and is_id(value.get("id")) and is_id(value.get("category_id"))
 
 
 def _check_images(known: dict[str, Any], found: dict[str, Any], path: Path) -> None:
@@ -69,14 +86,19 @@ def _check_pngs(known: dict[str, Any], truth: Path, found: dict[str, Any], predi
     for content, path in ((known, truth), (found, predictions)):
         folder = png_folder(path)
         for entry in content["annotations"]:
-            size = _size(folder / entry["file_name"])
+            size = png_size(folder / entry["file_name"])
             if sizes.setdefault(entry["image_id"], size) != size:
                 width, height = sizes[entry["image_id"]]
                 told = f"has {size[0]}x{size[1]} pixels and its truth {width}x{height}"
                 raise ScoreError(f"{folder / entry['file_name']} {told}")
 
 
-def _size(path: Path) -> tuple[int, int]:
+def png_size(path: Path) -> tuple[int, int]:
+    """Width and height of a panoptic PNG, from its header.
+
+    Raises:
+        ScoreError: when it is missing, unreadable or not in colour.
+    """
     try:
         with Image.open(path) as image:  # the header alone
             if image.mode not in ("RGB", "RGBA"):

@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from ovseg_core.evaluation import panoptic_files
 from ovseg_core.evaluation.coco_files import is_finite
-from ovseg_core.evaluation.score_error import ScoreError, is_id, read_json, read_truth, refuse, repeated
+from ovseg_core.evaluation.score_error import is_id, read_truth, refuse, repeated
 
 
 @dataclass(frozen=True)
@@ -29,23 +30,16 @@ class RegionCalls:
     confidence: np.ndarray | None  # (R,) of the best class, in [0, 1]
 
 
-def read_regions(predictions: Path, truth: Path) -> tuple[dict[str, Any], RegionCalls]:
-    """Read and check both files; crowds are no regions.
+def read_regions(rows: list[Any], predictions: Path, truth: Path) -> tuple[dict[str, Any], RegionCalls]:
+    """Read the truth and check it and the `rows` of the file `predictions`; crowds are no regions.
 
     Raises:
         ScoreError: naming the file and the first entries at fault.
     """
     known = read_truth(truth)
+    _check_truth(known, truth)
     index = {entry["id"]: place for place, entry in enumerate(known["categories"])}
     regions = dict(_regions(known))
-    refuse(
-        [key for key, name in regions.items() if name not in index],
-        truth,
-        "regions (image, id) of unknown categories",
-    )
-    rows = read_json(predictions)
-    if not isinstance(rows, list) or not rows:
-        raise ScoreError(f"{predictions} has to be a list of regions that is not empty")
     _check(rows, regions, set(index), predictions)
     width = max(len(row["category_ids"]) for row in rows)
     ranked = np.full((len(rows), width), -1, np.int64)
@@ -56,6 +50,22 @@ def read_regions(predictions: Path, truth: Path) -> tuple[dict[str, Any], Region
     confidence = np.array([row["scores"][0] for row in rows], float) if scored else None
     inside = confidence is not None and bool(((confidence >= 0) & (confidence <= 1)).all())
     return known, RegionCalls(ranked, labels, confidence if inside else None)
+
+
+def _check_truth(known: dict[str, Any], path: Path) -> None:
+    if "segments_info" in known["annotations"][0]:
+        panoptic_files.check_truth(known, path)
+        return
+    parts = ("id", "image_id", "category_id")
+    lacking = [n for n, e in enumerate(known["annotations"]) if not all(is_id(e.get(part)) for part in parts)]
+    refuse(lacking, path, "annotations without id, image_id or category_id, all whole numbers")
+    keys = [(entry["image_id"], entry["id"]) for entry in known["annotations"]]
+    refuse(repeated(keys), path, "regions (image, id) that come more than once")
+    categories = {entry["id"] for entry in known["categories"]}
+    strange = [
+        k for k, e in zip(keys, known["annotations"], strict=True) if e["category_id"] not in categories
+    ]
+    refuse(strange, path, "regions (image, id) of unknown categories")
 
 
 def _regions(truth: dict[str, Any]) -> Iterator[tuple[tuple[int, int], int]]:

@@ -9,22 +9,19 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from tqdm import tqdm
 
 from ovseg_core.evaluation.coco_files import read_detections
 from ovseg_core.evaluation.label_maps import VOID, Vocabulary, pair, read_pairs, read_vocabulary
 from ovseg_core.evaluation.panoptic_files import png_folder, read_panoptic
-from ovseg_core.evaluation.region_files import read_regions
+from ovseg_core.evaluation.region_scores import regions
 from ovseg_core.evaluation.score_error import ScoreError, titles
 from ovseg_core.metrics import bootstrap
 from ovseg_core.metrics.ap import PROTOCOLS, average_precision
-from ovseg_core.metrics.calibration import CalibrationError
 from ovseg_core.metrics.confusion import blocks
 from ovseg_core.metrics.iou import CONVENTIONS, MeanIoU
 from ovseg_core.metrics.per_image import PerImageIoU
 from ovseg_core.metrics.pq import panoptic_quality
-from ovseg_core.metrics.probe import RegionTopK
 
 Scores = dict[str, Any]
 MOST_CLASSES = 65535  # of unnamed maps
@@ -104,34 +101,6 @@ def panoptic(predictions: Path, truth: Path) -> Scores:
         "segments": sum(len(e["segments_info"]) for e in given["annotations"]),
     }
     return {"protocol": text, "counts": counts} | found | {"per_class": each}
-
-
-def regions(predictions: Path, truth: Path) -> Scores:
-    """Classification of the truth's regions: mean class accuracy `top1`, `top5`, each also `_thing` and
-    `_stuff`, `foreground_bias`, `ece` where confidences from 0 to 1 are given."""
-    known, given = read_regions(predictions, truth)
-    metric = RegionTopK(len(known["categories"]))
-    metric.update_ranked(given.ranked, given.labels)
-    # a truth that does not say what is a thing has boxes or instances
-    kinds: dict[str, list[int]] = {"thing": [], "stuff": []}
-    for index, entry in enumerate(known["categories"]):
-        kinds["thing" if entry.get("isthing", 1) else "stuff"].append(index)
-    found: Scores = {
-        "protocol": "mean over classes of the share of their regions whose class is among the k best"
-    }
-    found["counts"] = {"regions": len(given.labels), "classes": int((metric.regions > 0).sum())}
-    groups = {"": [*kinds["thing"], *kinds["stuff"]], "_thing": kinds["thing"], "_stuff": kinds["stuff"]}
-    for suffix, classes in groups.items():
-        for k in metric.ks if given.ranked.shape[1] >= max(metric.ks) else metric.ks[:1]:
-            found[f"top{k}{suffix}"] = metric.mean_class_accuracy(classes, k)
-    found |= blocks(metric.confusion(), kinds["thing"], kinds["stuff"])
-    if given.confidence is not None:
-        calibration = CalibrationError()
-        calibration.update(given.confidence, given.ranked[:, 0] == given.labels)
-        found["ece"] = calibration.compute()
-    named = list(titles(known).values())
-    each = {named[index]: metric.compute([index]) for index in np.flatnonzero(metric.regions).tolist()}
-    return found | {"per_class": each}
 
 
 TASKS: Mapping[str, Callable[..., Scores]] = {

@@ -53,6 +53,9 @@ def read_truth(path: Path) -> dict[str, Any]:
         raise ScoreError(f"{path} {found}; a truth is COCO JSON with images, annotations and categories")
     if empty := [part for part in parts if not truth[part]]:
         raise ScoreError(f"{path}: {', '.join(empty)} is empty; there is nothing to score against")
+    for part in parts:
+        strange = [n for n, entry in enumerate(truth[part]) if not isinstance(entry, dict)]
+        refuse(strange, path, f"entries of {part} that are no object")
     for part in ("images", "categories"):
         ids = [entry.get("id") for entry in truth[part]]
         refuse([key for key in ids if not is_id(key)], path, f"ids of {part} that are not whole numbers")

@@ -31,6 +31,8 @@ def average_precision(
 ) -> dict[str, Any]:
     """AP and AR of detections, in [0, 1]; NaN where the truth has nothing to find (pycocotools says -1).
 
+    Annotations may have the id 0; pycocotools takes it for none and calls the detection that hits it false.
+
     Args:
         truth: COCO or LVIS annotations: `images`, `annotations`, `categories`. LVIS images carry
             `neg_category_ids` and `not_exhaustive_category_ids`, its categories `frequency` (r, c, f).

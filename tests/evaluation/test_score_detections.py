@@ -73,6 +73,13 @@ def test_what_is_odd_but_sound_is_counted(tmp_path):
     assert found == {"images_without_detections": 1, "duplicate_detections": 1}
 
 
+def test_polygons_and_plain_runs_are_masks_of_a_truth(tmp_path):
+    polygon = [[2, 2, 12, 2, 12, 10, 2, 10]]
+    runs = {"size": [20, 30], "counts": [42] + [8, 12] * 9 + [8, 370]}
+    for shape in (polygon, runs):
+        assert scored(tmp_path, "segm", known=with_annotation(segmentation=shape))["ap"] == pytest.approx(1)
+
+
 def test_boxes_are_scored_where_lvis_results_have_no_masks(tmp_path):
     rows = [{key: value for key, value in row.items() if key != "segmentation"} for row in results()]
     assert scored(tmp_path, "lvis", rows)["iou_type"] == "bbox"
@@ -121,6 +128,10 @@ def without(part, key):
     return truth() | {part: [{k: v for k, v in entry.items() if k != key} for entry in truth()[part]]}
 
 
+def with_annotation(**change):
+    return truth() | {"annotations": [truth()["annotations"][0] | change]}
+
+
 TRUTHS = [
     ("bbox", [], "is a list; a truth is COCO JSON with images, annotations and categories"),
     ("bbox", {"images": [], "categories": []}, "lacks annotations"),
@@ -137,6 +148,21 @@ TRUTHS = [
         without("annotations", "area"),
         "annotations without one of id, image_id, category_id, area, bbox: 1, 2",
     ),
+    ("bbox", truth() | {"annotations": [5]}, "entries of annotations that are no object: 0"),
+    (
+        "bbox",
+        truth() | {"annotations": truth()["annotations"] * 2},
+        "ids that several annotations have: 1, 2",
+    ),
+    ("bbox", with_annotation(bbox=[0, 0, float("nan"), 1]), "bbox is not .* in pixels: 1"),
+    (
+        "segm",
+        with_annotation(segmentation={"size": [20, 30], "counts": "zz"}),
+        "neither polygons nor RLE .*: 1",
+    ),
+    ("segm", with_annotation(segmentation={"size": [30, 20], "counts": [600]}), "neither polygons nor RLE"),
+    ("segm", with_annotation(segmentation=[[1, 1, 4, 4]]), "neither polygons nor RLE"),
+    ("segm", with_annotation(segmentation=[]), "neither polygons nor RLE"),
     ("segm", without("annotations", "segmentation"), "area, segmentation: 1, 2"),
     ("segm", without("images", "height"), "images without height and width, which masks need: 1, 2, 3"),
     ("lvis", without("images", "neg_category_ids"), "so it is no LVIS truth: 1, 2, 3"),

@@ -70,6 +70,12 @@ def test_without_names_classes_are_numbers(folder):
     assert found["miou"] == pytest.approx(BY_HAND["mmseg"])
 
 
+def test_a_name_that_comes_twice_keeps_its_number(folder):
+    (folder / "names.txt").write_text("cat\ndog\ncat\ngrass\n")
+    found = scored(folder, names=folder / "names.txt")
+    assert found["per_class"] == pytest.approx({"cat (0)": 1 / 2, "dog": 3 / 4, "cat (2)": 1 / 2, "grass": 0})
+
+
 def test_sixteen_bits_hold_large_vocabularies(folder):
     write_map(folder / "truth/a.png", [[0, 0, 300, 300]], wide=True)
     write_map(folder / "guess/a.png", [[0, 300, 300, 300]], wide=True)
@@ -137,6 +143,11 @@ FAULTS = [
     (draw("guess/a.png", [[0, 0, 1, 255]]), r"guess/a\.png is void .* where its truth is not"),
     (colour, r"a\.png is a RGB image; a mask is a palette or grey PNG"),
     (cut, r"a\.png cannot be read as a PNG"),
+    (
+        lambda folder: (folder / "guess/a.png").write_bytes(b""),
+        r"a\.png cannot be read as a PNG: it is no image$",
+    ),
+    (lambda folder: (folder / "names.txt").write_bytes(b"caf\xe9"), r"names\.txt is no UTF-8 text"),
     (rewrite(""), "has to hold names"),
     (rewrite("cat\n\nsky\n"), "has to hold names"),
 ]

@@ -96,6 +96,15 @@ FAULTS = [
     (edit("guess", lambda e: segment(e, id=2)), "images in which a segment's id comes more than once: 1"),
     (edit("truth", lambda e: e["categories"][0].pop("isthing")), "categories without isthing of 0 or 1: 1"),
     (edit("truth", lambda e: e["annotations"].clear()), "annotations is empty; there is nothing to score"),
+    (
+        edit("truth", lambda e: segment(e, category_id=99)),
+        r"segments \(image, id\) of unknown categories: \(1, 5\)",
+    ),
+    (
+        edit("truth", lambda e: [entry["segments_info"].clear() for entry in e["annotations"]]),
+        "has no segment; there is nothing to score against",
+    ),
+    (edit("guess", lambda e: segment(e, id="a")), "entries without .* whole numbers id and category_id: 0"),
     (image(4, 1), r"2\.png has 4x1 pixels and its truth 3x1"),
     (image(3, 1, mode="L"), r"guess/2\.png is a L image; a panoptic PNG has its ids in R, G and B"),
     (lambda folder: (folder / "guess/2.png").unlink(), r"guess/2\.png is missing"),

@@ -182,6 +182,26 @@ def test_a_value_worked_out_by_hand():
     assert np.isnan(found["apl"])
 
 
+def test_an_annotation_of_id_0_is_one_like_any_other():
+    """pycocotools keeps the id of the match and reads 0 as none: the detection that hits it is false."""
+    truth = {
+        "info": {},
+        "images": [{"id": 1, "height": 100, "width": 100}],
+        "categories": [{"id": 1, "name": "cat"}],
+        "annotations": [
+            {"id": n, "image_id": 1, "category_id": 1, "bbox": [40 * n, 0, 10, 10], "area": 100, "iscrowd": 0}
+            for n in (0, 1)
+        ],
+    }
+    rows = [
+        {"image_id": 1, "category_id": 1, "bbox": [x, 0.0, 10.0, 10.0], "score": score}
+        for x, score in ((0.0, 0.9), (40.0, 0.8))
+    ]
+    assert average_precision(truth, rows, "bbox")["ap"] == pytest.approx(1)
+    # the first detection false, the second right: precision 1/2 up to recall 1/2
+    assert pycocotools(truth, rows, "bbox")["ap"] == pytest.approx(51 / 101 / 2)
+
+
 def test_the_mean_over_classes_is_ap(thousand):
     found = average_precision(*thousand, "bbox")
     assert np.nanmean(list(found["per_class"].values())) == pytest.approx(found["ap"])
