@@ -5,8 +5,9 @@
 A model with random weights (by default OpenSeg on timm's MobileNetV2, FPN of 128 channels, 64 regions) reads
 drawn images of 512x512 pixels from JPEG and PNG files. Both are measured in turn in one run: `forward` calls
 what the evaluation calls of the model, on tensors that are there; `evaluation` decodes, resizes, asks the
-model, compares the classes of every pixel and counts, a thread each for decoding, model and counting. The
-ratio by the clock is that of a machine with cores to spare; that of CPU time holds where there are none.
+model, compares the classes of every pixel and counts, a thread each for decoding, model and counting. Ratios
+are medians over rounds in which both run, one after the other: a busy machine slows both. The ratio by the
+clock is that of a machine with cores to spare; that of CPU time holds where there are none.
 """
 
 import argparse
@@ -63,17 +64,17 @@ def main() -> None:
     for count in args.classes:
         with tempfile.TemporaryDirectory() as folder:
             draw(Path(folder), count, args.images)
-            forward, evaluation = measure(folder, count, args.reading)
+            forward, evaluation, ratio = measure(folder, count, args.reading)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(
-            f"{count:>8} {forward[0]:>8.3f}s {evaluation[0]:>10.3f}s {evaluation[0] / forward[0]:>6.3f} "
-            f"{evaluation[1] / forward[1]:>12.3f} {peak:>8.0f}",
+            f"{count:>8} {forward[0]:>8.3f}s {evaluation[0]:>10.3f}s {ratio[0]:>6.3f} {ratio[1]:>12.3f} "
+            f"{peak:>8.0f}",
             flush=True,
         )
 
 
-def measure(folder: str, count: int, reading: str) -> tuple[np.ndarray, np.ndarray]:
-    """Seconds per image, by the clock and of CPU time, of model and evaluation: medians of 5."""
+def measure(folder: str, count: int, reading: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Seconds per image (clock, CPU time) of model and evaluation, and their ratio: medians of 5 rounds."""
     benchmark = read(folder)
     torch.manual_seed(0)
     words = [f"thing{number}" for number in range(count)]
@@ -91,13 +92,10 @@ def measure(folder: str, count: int, reading: str) -> tuple[np.ndarray, np.ndarr
                 if reading == "predicted":
                     method.proposals(tensor)
 
-    taken = [(timed(bare), timed(lambda: evaluator.over(batches))) for _ in range(6)][
-        1:
-    ]  # the first warms up
-    forward, evaluation = (
-        np.median(times, axis=0) / len(benchmark.ids) for times in zip(*taken, strict=True)
-    )
-    return forward, evaluation
+    rounds = [(timed(bare), timed(lambda: evaluator.over(batches))) for _ in range(6)]
+    taken = np.array(rounds[1:])  # the first warms up; (rounds, model or evaluation, clock or CPU)
+    forward, evaluation = np.median(taken, axis=0) / len(benchmark.ids)
+    return forward, evaluation, np.median(taken[:, 1] / taken[:, 0], axis=0)
 
 
 def timed(work: Callable[[], object]) -> tuple[float, float]:

@@ -12,9 +12,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-FEW = 32  # classes: so many are upsampled and compared one after another
+FEW = 32  # classes: so many are upsampled and compared one after another,
+SMALL = 2**21  # where that makes no more scores than these
 PLANES = 8  # of them at a time
-BLOCK = 32  # locations of the score maps that are looked at together, down and across
+BLOCK = 48  # locations of the score maps that are looked at together, down and across;
+BLOCK_OF_MANY = 32  # above MANY classes, since a small block is rid of more of them
+MANY = 256
 PAIRS = 2**20  # that are held at a time: what a call needs does not grow with C x H x W
 
 
@@ -43,7 +46,7 @@ def best_class(scores: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     Returns:
         (H, W) int64 class indices, of equals the lowest, and (H, W) scores.
     """
-    if len(scores) <= FEW:
+    if len(scores) <= FEW and len(scores) * size[0] * size[1] <= SMALL:
         return _plain(scores, size)
     top, first = _best_of_planes(scores)
     rows, columns = (_axis(n, pixels, scores) for n, pixels in zip(top.shape, size, strict=True))
@@ -84,7 +87,7 @@ def _best_of_planes(scores: Tensor) -> tuple[Tensor, Tensor]:
         group.masked_fill_(highest > top, number)
         torch.maximum(top, highest, out=top)
     first = torch.full_like(group, -1)
-    for place in range(FEW):
+    for place in range(min(FEW, len(scores))):
         index = (group * FEW + place).clamp(max=len(scores) - 1)
         found = scores.gather(0, index[None])[0] == top
         first = torch.where(found & (first < 0), index, first)
@@ -117,18 +120,16 @@ def _blocks(scores: Tensor, winners: Tensor, unsure: Tensor, rows: Axis, columns
 
     Most classes are nowhere in a block as high as what wins there at least, and are out at once.
     """
-    for top in range(0, len(rows.before), BLOCK):
-        y0, y1 = int(rows.before[top]), int(rows.behind[min(top + BLOCK, len(rows.behind)) - 1]) + 1
+    side = BLOCK_OF_MANY if len(scores) > MANY else BLOCK
+    for top in range(0, len(rows.before), side):
+        y0, y1 = _span(rows, top, side)
         highest = scores[:, y0:y1].amax(1)  # (C, w)
-        for left in range(0, len(columns.before), BLOCK):
-            cells = unsure[top : top + BLOCK, left : left + BLOCK].nonzero().T
+        for left in range(0, len(columns.before), side):
+            cells = unsure[top : top + side, left : left + side].nonzero().T
             if not cells.shape[1]:
                 continue
             y, x = cells[0] + top, cells[1] + left
-            x0, x1 = (
-                int(columns.before[left]),
-                int(columns.behind[min(left + BLOCK, len(columns.behind)) - 1]) + 1,
-            )
+            x0, x1 = _span(columns, left, side)
             width = x1 - x0
             block = scores[:, y0:y1, x0:x1]
             at = torch.stack(
@@ -141,14 +142,19 @@ def _blocks(scores: Tensor, winners: Tensor, unsure: Tensor, rows: Axis, columns
             own = block[winners[:, y, x][:, None], at // width, at % width]  # (4 winners, 4 corners, n)
             reached = own.amin(1).amax(0)  # (n,) what the best of the four winners has at its worst corner
             possible = (highest[:, x0:x1].amax(1) >= reached.amin()).nonzero()[:, 0]
-            counts, classes, corners = _candidates(block[possible].flatten(1), at)
+            counts, classes, corners = _candidates(block[possible].flatten(1), at, reached)
             yield Pairs(torch.stack([y, x]), counts, possible[classes], corners)
 
 
-def _candidates(flat: Tensor, at: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _span(axis: Axis, start: int, side: int) -> tuple[int, int]:
+    """The locations of the score map, from and below, that `side` cells have for corners."""
+    last = min(start + side, len(axis.behind)) - 1
+    return int(axis.before[start]), int(axis.behind[last]) + 1
+
+
+def _candidates(flat: Tensor, at: Tensor, reached: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Of (C, locations) scores and (4, n) places: classes per cell (n,), these (K,), their scores (4, K)."""
     a, b, c, d = (flat.index_select(1, place) for place in at)  # (C, n) each
-    reached = torch.minimum(torch.minimum(a, b), torch.minimum(c, d)).amax(0)
     possible = torch.maximum(torch.maximum(a, b), torch.maximum(c, d)) >= reached
     cell, classes = possible.T.nonzero().T
     return possible.sum(0), classes, torch.stack([corner[classes, cell] for corner in (a, b, c, d)])

@@ -27,9 +27,10 @@ def plain(scores, size):
 
 @pytest.mark.parametrize(("count", "height", "width", "size"), SIZES)
 @pytest.mark.parametrize("smooth", [True, False])
-@pytest.mark.parametrize("few", [1, 2, 32])
-def test_it_is_the_argmax_of_the_upsampled_scores(monkeypatch, count, height, width, size, smooth, few):
-    monkeypatch.setattr(argmax, "FEW", few)
+@pytest.mark.parametrize("limits", [{"FEW": 1}, {"FEW": 2}, {}, {"SMALL": 0}])
+def test_it_is_the_argmax_of_the_upsampled_scores(monkeypatch, count, height, width, size, smooth, limits):
+    for name, value in limits.items():
+        monkeypatch.setattr(argmax, name, value)
     torch.manual_seed(count)
     scores = torch.randn(count, height, width)
     if smooth:
@@ -59,8 +60,12 @@ def test_the_lowest_of_equals_wins_also_across_groups_of_planes():
 def test_small_blocks_change_nothing(monkeypatch):
     torch.manual_seed(0)
     scores = torch.randn(30, 12, 12)
-    expected = best_class(scores, (50, 50))
-    monkeypatch.setattr(argmax, "PAIRS", 50)
-    monkeypatch.setattr(argmax, "BLOCK", 5)
-    for one, other in zip(best_class(scores, (50, 50)), expected, strict=True):
-        assert torch.equal(one, other)
+    classes, best = best_class(scores, (50, 50))  # upsampled whole
+    for name, value in {"SMALL": 0, "PAIRS": 50, "BLOCK": 5}.items():
+        monkeypatch.setattr(argmax, name, value)
+    found, highest = best_class(scores, (50, 50))
+    assert torch.equal(found, classes)
+    assert torch.allclose(highest, best, atol=1e-5)
+    monkeypatch.setattr(argmax, "MANY", 20)
+    monkeypatch.setattr(argmax, "BLOCK_OF_MANY", 3)
+    assert torch.equal(best_class(scores, (50, 50))[0], classes)

@@ -95,6 +95,12 @@ def test_proposals_are_cut_at_one_half_after_upsampling():
     assert groups.tolist() == [[[True, False]], [[False, True]], [[False, False]]]
     masks = inference.proposal_masks(torch.tensor([[[1.0, 0.0]], [[0.5, 0.5]]]), (1, 4))
     assert masks.tolist() == [[[True, True, False, False]], [[False] * 4]]
+    many = torch.rand(
+        11, 3, 4, generator=torch.Generator().manual_seed(0)
+    )  # more than are upsampled at a time
+    one_by_one = [inference.proposal_masks(mask[None], (9, 9))[0] for mask in many]
+    assert np.array_equal(inference.proposal_masks(many, (9, 9)), one_by_one)
+    assert inference.proposal_masks(many[:0], (9, 9)).shape == (0, 9, 9)
 
 
 @pytest.mark.parametrize(
