@@ -16,6 +16,7 @@ from ovseg_core.masks.mask_table import Labelled, mask_table
 from ovseg_core.params import ParamError, check
 from ovseg_core.records import BadSample
 from ovseg_core.run_log import RunLog
+from ovseg_core.teachers.settings import settings_of
 from ovseg_core.training.identity import CODE, code_fingerprint
 from pipelines import cluster, shard_map
 from pipelines.cluster import ClusterSettings
@@ -46,11 +47,13 @@ class LabelJob:
     """What a labelling actor needs to know. Plain values: weights never travel with a task."""
 
     teacher: dict[str, Any]  # section teachers.<name>
-    model: str  # its model folder
+    model: str  # model folder of the run `teacher`
+    image: dict[str, Any]  # section model.image
     out: str  # folder of `{shard}.parquet`
-    features: str | None  # cached maps of the teacher's own frozen backbone
+    features: str  # folder of the stage `features`
+    use_maps: bool  # its maps are those of the teacher's own frozen backbone
     stamps: dict[str, str]  # shard -> fingerprint of what its masks are made from
-    weights: str  # hash of the teacher's weights
+    weights: str  # hash of the teacher's weights; "" where it has none of its own
     settings: LabelSettings
 
 
@@ -63,13 +66,16 @@ def label(
     settings: LabelSettings,
     ray: ClusterSettings,
     log: RunLog,
+    image: Mapping[str, Any] | None = None,
 ) -> None:
     """Label every shard of `folder` whose masks are missing or were made from something else.
+
+    `image` is the section model.image, for teachers that read its backbone.
 
     Raises:
         ParamError: when more than `max_bad` of the images cannot be decoded.
     """
-    job = make_job(teacher, model, folder, features, out, settings)
+    job = make_job(teacher, model, folder, features, out, settings, image)
     files.sweep(out)
     for path in files.listing(out, ".parquet"):
         if shards.name_of(path) not in map(shards.name_of, job.stamps):
@@ -99,15 +105,18 @@ def make_job(
     features: Path | str,
     out: Path | str,
     settings: LabelSettings,
+    image: Mapping[str, Any] | None = None,
 ) -> LabelJob:
     """The job with the fingerprint of every shard: its images, the teacher, what else decides the masks."""
-    weights = files.digest(files.join(model, "model.safetensors"))
+    own, image = settings_of(teacher), dict(image or {})
+    path = own.weights_path(str(model), image)
+    weights = files.digest(path) if path else ""
     about = files.join(features, "features.json")
     cached = files.read_json(about) if files.exists(about) else {}
-    config = files.read_json(files.join(model, "config.json"))
-    use_maps = cached.get("backbone") is not None and cached["image"] == config["model"]["image"]
+    use_maps = cached.get("backbone") is not None and own.reads_maps(cached, str(model), image)
     code = code_fingerprint((*CODE, "teachers"))
-    common = (dict(teacher), weights, use_maps and cached, settings.batch_size, settings.precision, code)
+    made_by = [dict(teacher), weights, use_maps and cached, settings.batch_size, settings.precision, code]
+    common = [*made_by, image] if own.reads_image else made_by
     stamps = {
         files.absolute(shard): files.fingerprint(*common, files.digest(shard + ".parquet"))
         for shard in shards.list_shards(folder)
@@ -115,8 +124,10 @@ def make_job(
     return LabelJob(
         teacher=dict(teacher),
         model=files.absolute(model),
+        image=image,
         out=files.absolute(out),
-        features=files.absolute(features) if use_maps else None,
+        features=files.absolute(features),
+        use_maps=use_maps,
         stamps=stamps,
         weights=weights,
         settings=settings,
@@ -151,7 +162,7 @@ class Labeller:
         self.job, self.settings = job, job.settings
         self.device = "cuda" if job.settings.num_gpus else "cpu"
         self.half = resolve_precision(job.settings.precision, self.device) == "bf16"
-        self.teacher = load(job.teacher, job.model, self.device)
+        self.teacher = load(job.teacher, job.model, self.device, job.image, job.features)
 
     def __call__(self, shard: str) -> dict[str, int]:
         """Write the masks of one shard; returns its number of images and the drops by reason."""
@@ -185,7 +196,7 @@ class Labeller:
 
     def maps(self, shard: str, keys: list[str]) -> Callable[[list[str]], list[Any]]:
         """A function from keys to cached maps, one (B, C, h, w) tensor per level; none without a cache."""
-        if self.job.features is None:
+        if not self.job.use_maps:
             return lambda _: []
         from ovseg_core.training.shard_cache import level_names, read_maps
 

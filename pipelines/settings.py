@@ -10,7 +10,7 @@ from ovseg_core.methods.settings import METHOD_SETTINGS
 from ovseg_core.models.settings import ModelSettings
 from ovseg_core.params import ParamError, build, check, merge
 from ovseg_core.reporting.settings import ReportSettings
-from ovseg_core.teachers.settings import TEACHER_SETTINGS
+from ovseg_core.teachers.settings import settings_of
 from ovseg_core.text.filters import TAKEN
 from ovseg_core.text.settings import CurateSettings, ExtractSettings
 from ovseg_core.training.settings import DataSettings, FeatureSettings, TrainSettings
@@ -48,16 +48,14 @@ class Resolved:
 
 
 def resolve(values: Mapping[str, Any]) -> dict[str, Resolved]:
-    """Check a whole params file and work out every run of it, the teacher's among them.
+    """Check a whole params file and work out every run of it, the teacher's among them where one is needed.
 
     Raises:
         ParamError: for the first wrong value, with its full key.
     """
     check_sections(values)
-    runs = {
-        TEACHER: {key: value for key, value in values["teach"].items() if key != "seed"},
-        **values["runs"],
-    }
+    teacher = {key: value for key, value in values["teach"].items() if key != "seed"}
+    runs = {**({TEACHER: teacher} if teaches(values) else {}), **values["runs"]}
     resolved = {name: resolve_run(values, name, run) for name, run in runs.items()}
     readings = [reading for run in resolved.values() for reading in run.evaluate["readings"]]
     if twice := sorted({name for name in readings if readings.count(name) > 1}):
@@ -109,10 +107,13 @@ def check_lists(values: Mapping[str, Any]) -> None:
 def check_teachers(values: Mapping[str, Any]) -> None:
     """Every labelling teacher is of a known kind and has that kind's settings."""
     for name, given in values["teachers"].items():
-        kind = str(given.get("kind") if isinstance(given, Mapping) else given)
-        check(kind in TEACHER_SETTINGS, f"teachers.{name}.kind", kind, ", ".join(TEACHER_SETTINGS))
-        rest = {key: value for key, value in given.items() if key != "kind"}
-        build(rest, f"teachers.{name}", TEACHER_SETTINGS[kind])
+        check(isinstance(given, Mapping), f"teachers.{name}", given, "a section with `kind`")
+        settings_of(given, name)
+
+
+def teaches(values: Mapping[str, Any]) -> bool:
+    """Whether a labelling teacher reads the model of the stage `teach`; else there is nothing to train."""
+    return any(settings_of(given, name).reads_model for name, given in values["teachers"].items())
 
 
 def resolve_run(values: Mapping[str, Any], name: str, run: Any) -> Resolved:

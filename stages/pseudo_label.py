@@ -20,12 +20,13 @@ def main() -> None:
     parser.add_argument("--log", type=Path, required=True, help="JSON of counts and times")
     args = parser.parse_args()
 
-    teacher = params.read("params.yaml")["teachers"][args.teacher]
+    values = params.read("params.yaml")
+    teacher, image = values["teachers"][args.teacher], values["model"]["image"]
     settings = params.load("params.yaml", "pseudo_label", LabelSettings)
     ray = params.load("params.yaml", "cluster", ClusterSettings)
     with RunLog("pseudo_label", args.log) as log:
         try:
-            label(teacher, args.model, args.shards, args.features, args.out, settings, ray, log)
+            label(teacher, args.model, args.shards, args.features, args.out, settings, ray, log, image)
         except params.ParamError as error:
             sys.exit(f"pseudo_label: {error}")
 

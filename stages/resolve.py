@@ -15,6 +15,8 @@ def main() -> None:
     )
     args = parser.parse_args()
 
+    # overwritten where a teacher is trained
+    files.write_json(args.out / settings.TEACHER / "train.json", {"run": settings.TEACHER, "method": None})
     for name, resolved in settings.resolve(params.read("params.yaml")).items():
         files.write_json(args.out / name / "train.json", resolved.train)
         files.write_json(args.out / name / "evaluate.json", resolved.evaluate)

@@ -21,10 +21,14 @@ def main(stage: str = "train") -> None:
     parser.add_argument("--log", type=Path, required=True, help="JSON of counts and times")
     args = parser.parse_args()
 
+    run = files.read_json(args.run)
     cluster = params.load("params.yaml", "cluster", ClusterSettings)
     with RunLog(stage, args.log) as log:
+        if run["method"] is None:  # `teach`, and no teacher of params.yaml reads a trained model
+            args.out.mkdir(parents=True)
+            return
         try:
-            train(files.read_json(args.run), args.seed, args.data, args.out, cluster, log)
+            train(run, args.seed, args.data, args.out, cluster, log)
         except (TrainingFailed, params.ParamError) as error:
             sys.exit(f"{stage}: {error}")
 

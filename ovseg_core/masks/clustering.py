@@ -1,6 +1,6 @@
 """Regions that need no training: a grid, or k-means over the locations of a feature map.
 
-Shape letters: B images, N regions, D channels, h x w locations.
+Shape letters: B images, N regions, K clusters, L = h x w locations, D channels.
 """
 
 import torch
@@ -21,31 +21,54 @@ def grid_regions(num_images: int, side: int, height: int, width: int, device: to
 def kmeans_regions(features: Tensor, num_regions: int, iterations: int = 10) -> Tensor:
     """Spherical k-means over the locations of each image: (B, D, h, w) -> (B, num_regions, h, w) 0/1 float.
 
-    Starts from the farthest-first choice, which needs no random numbers, so an image has the same regions
-    whatever else is in its batch. A cluster may end empty.
+    A cluster may end empty.
     """
-    points = F.normalize(features.float().flatten(2).transpose(1, 2), dim=-1)  # (B, L, D)
-    centres = _farthest_first(points, num_regions)
+    points = F.normalize(features.float().flatten(2).transpose(1, 2), dim=-1)
+    labels, _ = kmeans(points, num_regions, iterations, spherical=True)
+    return F.one_hot(labels, num_regions).float().transpose(1, 2).unflatten(2, features.shape[-2:])
+
+
+@torch.no_grad()
+def kmeans(
+    points: Tensor, num_clusters: int, iterations: int = 10, spherical: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Lloyd's algorithm on every image of a batch by itself.
+
+    Starts from the farthest-first choice, which needs no random numbers, so an image has the same clusters
+    whatever else is in its batch.
+
+    Args:
+        points: (B, L, D); of unit length where `spherical`, which keeps the centres so as well.
+
+    Returns:
+        (B, L) cluster of each point and (B, K, D) centres. A cluster may end empty, and does where there are
+        fewer different points than clusters.
+    """
+    centres = _farthest_first(points, num_clusters)
     for _ in range(iterations):
-        assignment = F.one_hot(
-            (points @ centres.transpose(1, 2)).argmax(-1), num_regions
-        ).float()  # (B, L, K)
-        moved = assignment.transpose(1, 2) @ points
-        empty = assignment.sum(1)[..., None] == 0
-        centres = torch.where(empty, centres, F.normalize(moved, dim=-1))
-    assignment = F.one_hot((points @ centres.transpose(1, 2)).argmax(-1), num_regions).float()
-    return assignment.transpose(1, 2).unflatten(2, features.shape[-2:])
+        member = F.one_hot(_nearest(points, centres), num_clusters).to(points.dtype)  # (B, L, K)
+        total, count = member.transpose(1, 2) @ points, member.sum(1)[..., None]
+        moved = F.normalize(total, dim=-1) if spherical else total / count.clamp(min=1)
+        centres = torch.where(count == 0, centres, moved)
+    return _nearest(points, centres), centres
+
+
+def squared_distances(points: Tensor, centres: Tensor) -> Tensor:
+    """(B, L, D), (B, K, D) -> (B, L, K), without |points|^2, which no comparison of centres needs."""
+    return torch.baddbmm(centres.square().sum(-1)[:, None], points, centres.transpose(1, 2), alpha=-2)
+
+
+def _nearest(points: Tensor, centres: Tensor) -> Tensor:
+    return squared_distances(points, centres).argmin(-1)
 
 
 def _farthest_first(points: Tensor, count: int) -> Tensor:
-    """Each next centre is the point least like those chosen: (B, L, D) -> (B, count, D)."""
+    """Each next centre is the point farthest from those chosen: (B, L, D) -> (B, count, D)."""
     rows = torch.arange(len(points), device=points.device)
-    mean = F.normalize(points.mean(1, keepdim=True), dim=-1)
-    nearest = (points * mean).sum(-1)  # (B, L) similarity to the closest centre so far
+    nearest = (points - points.mean(1, keepdim=True)).square().sum(-1)  # (B, L), to the closest one so far
     chosen = []
     for step in range(count):
-        pick = nearest.argmin(1)
-        chosen.append(points[rows, pick])
-        similarity = (points * chosen[-1][:, None]).sum(-1)
-        nearest = similarity if step == 0 else torch.maximum(nearest, similarity)
+        chosen.append(points[rows, nearest.argmax(1)])
+        distance = (points - chosen[-1][:, None]).square().sum(-1)
+        nearest = distance if step == 0 else torch.minimum(nearest, distance)
     return torch.stack(chosen, 1)

@@ -6,7 +6,8 @@ from ovseg_core.reporting.blocks import Cell, Remark, Section, Table, missing
 from ovseg_core.reporting.naming import summary
 from ovseg_core.reporting.sources import Sources
 
-ORDER = ["web", "download", "extract", "curate", "features", "teach", "pseudo_label", "train", "evaluate"]
+ORDER = ["web", "download", "extract", "curate", "features", "teach", "pseudo_label", "oracle", "train"]
+ORDER += ["self_label", "self_train", "evaluate"]
 MOST_ROWS = 6  # cells of one stage that are listed one by one; above, they are summed up
 
 

@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 from ovseg_core.records import BadSample
-from ovseg_core.reporting import groups
+from ovseg_core.reporting import groups, teachers
 from ovseg_core.reporting.blocks import Block, Gallery, Heading, Section, Strip, Tile, missing
 from ovseg_core.reporting.naming import ROLES, in_order, provenance, role
 from ovseg_core.reporting.pictures import embed
@@ -25,6 +25,7 @@ def section(sources: Sources, scores: Scores, sweep: Sweep, settings: ReportSett
     if settings.gallery == 0:
         return Section("gallery", "Gallery", [missing("Left out: report.gallery is 0.")])
     blocks: list[Block] = [Heading("Training scenes"), training_scenes(sources, settings)]
+    blocks += teachers.table(sources)
     for benchmark in in_order(sweep.benchmarks):
         blocks.append(Heading(benchmark, tag=ROLES.get(role(benchmark), "")))
         blocks.append(benchmark_scenes(sources, scores, sweep, settings, benchmark))

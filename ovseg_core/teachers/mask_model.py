@@ -28,7 +28,9 @@ class MaskTeacher:
         self.device = device
 
     @classmethod
-    def load(cls, folder: Path | str, settings: MaskTeacherSettings, device: str = "cpu") -> "MaskTeacher":
+    def load(
+        cls, folder: Path | str, settings: MaskTeacherSettings, device: str, _image: object, _features: str
+    ) -> "MaskTeacher":
         """The teacher of a model folder, as the `teach` stage writes it.
 
         Raises:

@@ -7,12 +7,12 @@ from typing import Any, Protocol
 import numpy as np
 from torch import Tensor
 
-from ovseg_core import params
 from ovseg_core.records import MaskSet
+from ovseg_core.teachers.kmeans import KMeansTeacher
 from ovseg_core.teachers.mask_model import MaskTeacher
-from ovseg_core.teachers.settings import TEACHER_SETTINGS
+from ovseg_core.teachers.settings import settings_of
 
-TEACHERS: dict[str, Any] = {"mask_model": MaskTeacher}
+TEACHERS: dict[str, Any] = {"mask_model": MaskTeacher, "kmeans": KMeansTeacher}
 
 
 class Teacher(Protocol):
@@ -22,15 +22,22 @@ class Teacher(Protocol):
         """(H, W, 3) uint8 images -> masks with scores of each, before thresholds."""
 
 
-def load(given: Mapping[str, Any], folder: Path | str, device: str = "cpu") -> Teacher:
-    """The teacher that one section `teachers.<name>` describes, with the weights in `folder`.
+def load(
+    given: Mapping[str, Any],
+    folder: Path | str,
+    device: str = "cpu",
+    image: Mapping[str, Any] | None = None,
+    features: Path | str = "",
+) -> Teacher:
+    """The teacher that one section `teachers.<name>` describes.
+
+    Args:
+        folder: model folder of the run `teacher`, for kinds that read one.
+        image: section `model.image`, for kinds that read its backbone.
+        features: folder of the stage `features`, likewise.
 
     Raises:
         ParamError: for an unknown kind or wrong settings. CheckpointError: for an unusable folder.
     """
-    kind = given.get("kind")
-    if kind not in TEACHERS:
-        raise params.ParamError(f"teachers.<name>.kind is {kind!r}; accepted: {', '.join(TEACHERS)}")
-    rest = {key: value for key, value in given.items() if key != "kind"}
-    settings: Any = params.build(rest, f"teachers ({kind})", TEACHER_SETTINGS[kind])
-    return TEACHERS[kind].load(folder, settings, device)
+    settings = settings_of(given)  # first: it knows which kinds there are
+    return TEACHERS[given["kind"]].load(folder, settings, device, image or {}, str(features))

@@ -248,6 +248,7 @@ def test_a_killed_stage_keeps_what_it_finished(root, tmp_path):
         "cluster": {"num_cpus": 1, "workers": 1},
         "teachers": {"masks": TEACHER},
         "pseudo_label": settings,
+        "model": tiny_model(),
     }
     YAML().dump(sections, tmp_path / "params.yaml")
     expected = by_hand(root, tmp_path / "hand", LabelSettings(**settings))
@@ -264,3 +265,52 @@ def test_a_killed_stage_keeps_what_it_finished(root, tmp_path):
     assert contents(tmp_path / "out") == expected
     assert {name: at for name, at in times(tmp_path / "out").items() if name in before} == before
     assert files.read_json(tmp_path / "log.json")["shards_kept"] == len(before)
+
+
+CLUSTERS = {
+    "kind": "kmeans",
+    "features": "colour",
+    "weights": None,
+    "size": 32,
+    "window": 2,
+    "clusters": 4,
+    "feature_scale": 1.0,
+    "position_weight": 0.0,
+    "merge": 0.1,
+    "connected": True,
+    "min_area": 0.02,
+}
+
+
+def cluster_job(root: Path, out: Path, image: dict, **changes: object):
+    given = {**CLUSTERS, **changes}
+    return make_job(given, "no model", root / "shards", root / "features", out, SETTINGS, image)
+
+
+def test_clusters_need_no_trained_model(root, tmp_path):
+    image = tiny_model()["image"]
+    job = cluster_job(root, tmp_path, image)
+    [shard, *_] = job.stamps
+    Labeller(job)(shard)
+    table = shards.read_table(tmp_path / "00000.parquet")
+    assert table.schema.metadata[HASH] == b""
+    masks = [
+        rle.decode([{"size": [32, 32], "counts": m["counts"]} for m in row])
+        for row in table["masks"].to_pylist()
+    ]
+    assert all((some.sum(0) == 1).all() for some in masks)
+    assert min(map(len, masks)) == 2  # the square and what is around it
+    other = tiny_model(width=16)["image"]
+    assert cluster_job(root, tmp_path, other).stamps == job.stamps  # it does not read model.image
+    assert not set(cluster_job(root, tmp_path, image, clusters=5).stamps.values()) & set(job.stamps.values())
+
+
+def test_clusters_of_a_frozen_backbone_read_its_cached_maps_of_their_size(root, tmp_path):
+    frozen = tiny_model(frozen=True)["image"]
+    given = shutil.copytree(root, tmp_path / "frozen")
+    about = {"backbone": "conv", "image": frozen, "size": 32}
+    files.write_json(given / "features" / "features.json", about)
+    assert cluster_job(given, tmp_path, frozen, features="backbone").use_maps
+    assert not cluster_job(given, tmp_path, frozen, features="backbone", size=64).use_maps
+    assert not cluster_job(given, tmp_path, frozen).use_maps
+    assert not cluster_job(given, tmp_path, tiny_model()["image"], features="backbone").use_maps
