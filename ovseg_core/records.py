@@ -75,7 +75,9 @@ class Batch:
     features: list[Tensor] = field(default_factory=list)  # cached maps of a frozen backbone, else empty
     seed: int = 0  # of this step and rank: every random choice in a loss is drawn from it
     # of methods that ask for them (`reads_entities`, `reads_nouns`), else empty
-    nouns: list[list[str]] = field(default_factory=list)  # of each sample, in all lines of its caption
+    nouns: list[list[str]] = field(
+        default_factory=list
+    )  # of each sample, in all lines of its caption; verbs too where a method says `reads_verbs`
     entities: list[list[str]] = field(default_factory=list)
     entity_names: list[str] = field(default_factory=list)  # the whole set
     partner: list[int] = field(default_factory=list)  # row that shares an entity with this one, -1 for none

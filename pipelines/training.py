@@ -160,11 +160,12 @@ def train_worker(config: dict[str, Any]) -> None:
 def report(done: Mapping[str, Any], settings: TrainSettings, log: RunLog) -> None:
     """What the training did, for the log. Speed is that of its last process."""
     log.startup_s = time.perf_counter() - log.started - done["seconds"]
-    log.items, log.unit = settings.steps * settings.batch_size, "images"
+    steps = settings.steps if done["trains"] else 0
+    log.items, log.unit = steps * settings.batch_size, "images"
     log.drops.update(done["drops"])
     seconds = max(done["seconds"], 1e-9)
     log.facts |= {
-        "steps": settings.steps,
+        "steps": steps,
         "precision": done["precision"],
         "workers": settings.workers,
         "images_per_second": round(done["images"] * settings.workers / seconds, 1),

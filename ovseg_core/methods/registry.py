@@ -9,9 +9,11 @@ from ovseg_core import params
 from ovseg_core.methods.clip_dense import ClipDense
 from ovseg_core.methods.groupvit import GroupViT
 from ovseg_core.methods.lseg import LSeg
+from ovseg_core.methods.maskclip import MaskClip
 from ovseg_core.methods.masks import MaskModel
 from ovseg_core.methods.openseg import OpenSeg
 from ovseg_core.methods.ovsegmentor import OVSegmentor
+from ovseg_core.methods.sseg import SSeg
 from ovseg_core.models.settings import ModelSettings
 from ovseg_core.records import Batch
 
@@ -24,6 +26,8 @@ METHODS: dict[str, Any] = {
     "lseg": LSeg,
     "ovsegmentor": OVSegmentor,
     "groupvit": GroupViT,
+    "sseg": SSeg,
+    "maskclip": MaskClip,
 }
 
 
@@ -41,6 +45,8 @@ class Method(Protocol):
 
     def proposals(self, images: Tensor) -> Tensor:
         """(B, N, H', W') mask probabilities; only of methods that propose masks (others lack the verb)."""
+
+    # `trains = False` on the class: the model is finished as it is built; `losses` is never called
 
 
 def build(method: str, settings: Mapping[str, Any], model: Mapping[str, Any], words: list[str]) -> nn.Module:

@@ -5,6 +5,7 @@ from typing import Literal
 
 from ovseg_core.methods.grouping_settings import GroupViTSettings, OVSegmentorSettings
 from ovseg_core.params import check
+from ovseg_core.text.prompts import PROMPTS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +75,48 @@ class LSegSettings:
         check(self.temperature > 0, "methods.lseg.temperature", self.temperature, "above 0; LSeg takes 0.07")
 
 
+@dataclass(frozen=True, kw_only=True)
+class SSegSettings:
+    """Section `methods.sseg`."""
+
+    num_queries: int  # N
+    layers: int  # rounds of the decoder
+    positions: int  # side of the map that position embeddings are learnt for
+    focal_weight: float  # of the matched masks' focal loss, and of the matching (20 in MaskFormer)
+    dice_weight: float  # likewise of their Dice loss (1 in MaskFormer)
+    num_prompts: int  # nouns and verbs per caption, each in a prompt; 0: captions alone
+    prompts: str  # a set of templates, of which one is drawn per text
+    mask_negatives: bool  # an image that has all curated words of a caption is no negative of it
+    sync: bool  # contrast over the batch of all workers
+
+    def __post_init__(self) -> None:
+        key = "methods.sseg"
+        for name in ("num_queries", "layers", "positions"):
+            check(getattr(self, name) > 0, f"{key}.{name}", getattr(self, name), "at least 1")
+        for name in ("focal_weight", "dice_weight", "num_prompts"):
+            check(getattr(self, name) >= 0, f"{key}.{name}", getattr(self, name), "at least 0")
+        check(self.prompts in PROMPTS, f"{key}.prompts", self.prompts, ", ".join(PROMPTS))
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskClipSettings:
+    """Section `methods.maskclip`: a pretrained open_clip model (`model.text`), read per token."""
+
+    tokens: Literal["value", "plain"]  # the value path of the last layer (MaskCLIP); or its plain tokens
+    key_smoothing: float | None  # patches less sure than this take what patches with like keys say; 1: all
+    prompt_denoising: float | None  # a name that no patch is surer of is taken out; 0.5 in the paper
+
+    def __post_init__(self) -> None:
+        for name in ("key_smoothing", "prompt_denoising"):
+            share = getattr(self, name)
+            check(
+                share is None or 0 < share <= 1,
+                f"methods.maskclip.{name}",
+                share,
+                "above 0, up to 1, or null",
+            )
+
+
 METHOD_SETTINGS: dict[str, type] = {
     "openseg": OpenSegSettings,
     "masks": MaskModelSettings,
@@ -81,4 +124,6 @@ METHOD_SETTINGS: dict[str, type] = {
     "lseg": LSegSettings,
     "ovsegmentor": OVSegmentorSettings,
     "groupvit": GroupViTSettings,
+    "sseg": SSegSettings,
+    "maskclip": MaskClipSettings,
 }

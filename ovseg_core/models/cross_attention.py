@@ -11,10 +11,11 @@ from torch import Tensor, nn
 class CrossAttention(nn.Module):
     """One round q^(t) -> q^(t+1): attention from queries to locations, then an MLP; both residual.
 
-    No self-attention among queries: it does not help (App. C).
+    OpenSeg has no self-attention among queries: it does not help there (App. C). Queries that are matched one
+    to one have to know of each other: with `self_attention` they attend to each other first, as in DETR.
     """
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, self_attention: bool = False) -> None:
         super().__init__()
         self.heads = heads
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
@@ -22,9 +23,16 @@ class CrossAttention(nn.Module):
         # no biases: a key's is lost in the softmax, a value's adds to that of `out`
         self.key, self.value = nn.Linear(width, width, bias=False), nn.Linear(width, width, bias=False)
         self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+        self.among, self.norm_among = None, None
+        if self_attention:
+            self.among = nn.MultiheadAttention(width, heads, batch_first=True)
+            self.norm_among = nn.LayerNorm(width)
 
     def forward(self, queries: Tensor, locations: Tensor) -> Tensor:
         """(B, N, D) queries and (B, hw, D) locations -> (B, N, D)."""
+        if self.among is not None and self.norm_among is not None:
+            own = self.norm_among(queries)
+            queries = queries + self.among(own, own, own, need_weights=False)[0]
         query = self._split(self.query(self.norms[0](queries)))
         key, value = self._split(self.key(locations)), self._split(self.value(locations))
         # written out: torch's fused attention is slow on a processor for so few queries
@@ -43,11 +51,14 @@ class MaskQueries(nn.Module):
     Positions are learnt for a `positions` x `positions` map and interpolated for others.
     """
 
-    def __init__(self, num_queries: int, width: int, layers: int, positions: int) -> None:
+    def __init__(
+        self, num_queries: int, width: int, layers: int, positions: int, self_attention: bool = False
+    ) -> None:
         super().__init__()
         self.queries = nn.Parameter(torch.randn(num_queries, width))
         self.positions = nn.Parameter(torch.randn(1, width, positions, positions) * 0.02)
-        self.layers = nn.ModuleList(CrossAttention(width, heads=max(1, width // 32)) for _ in range(layers))
+        heads = max(1, width // 32)
+        self.layers = nn.ModuleList(CrossAttention(width, heads, self_attention) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
         self.to_mask = nn.Linear(width, width)
 

@@ -17,10 +17,12 @@ from ovseg_core.params import ParamError
 class MaskProposer(nn.Module):
     """Head to F_s, position embedding, T rounds of cross-attention, dot products (Sec. 3.1)."""
 
-    def __init__(self, width: int, num_queries: int, layers: int, positions: int) -> None:
+    def __init__(
+        self, width: int, num_queries: int, layers: int, positions: int, self_attention: bool = False
+    ) -> None:
         super().__init__()
         self.head = Head(width, width, width)
-        self.queries = MaskQueries(num_queries, width, layers, positions)
+        self.queries = MaskQueries(num_queries, width, layers, positions, self_attention)
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """F, (B, D, h, w) -> mask logits (B, N, h, w) and queries (B, N, D)."""

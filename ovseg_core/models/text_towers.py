@@ -5,6 +5,7 @@ Shape letters: T texts, L tokens of a text, D joint width.
 
 import difflib
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -127,30 +128,44 @@ class OpenClipText(nn.Module):
         return torch.stack([self.known[text] for text in texts]).to(device)
 
 
-def _open_clip_tower(settings: TextSettings) -> tuple[nn.Module, Callable[[list[str]], Tensor], int]:
-    import open_clip  # here: loading it takes seconds
-    from open_clip.model import CLIPTextCfg, _build_text_tower
+def open_clip_config(settings: TextSettings) -> dict[str, Any]:
+    """open_clip's description of the model that `model.text` names.
 
-    name = settings.tower.removeprefix(OPEN_CLIP)
+    Raises:
+        ParamError: when it has none, or has no such pretrained weights.
+    """
+    import open_clip  # here: loading it takes seconds
+
+    name, weights = settings.tower.removeprefix(OPEN_CLIP), settings.weights
     config = open_clip.get_model_config(name)
     if config is None:
         near = difflib.get_close_matches(name, open_clip.list_models(), 5) or ["see open_clip.list_models()"]
         raise ParamError(f"model.text.tower is {settings.tower!r}: open_clip has no {name!r}; near: {near}")
+    if weights and not weights.endswith(".safetensors"):  # a tag: the user asks for a download
+        known = open_clip.list_pretrained_tags_by_model(name)
+        if weights not in known:
+            raise ParamError(
+                f"model.text.weights is {weights!r}; null, a .safetensors file, or a tag of {known}"
+            )
+    return dict(config)
+
+
+def _open_clip_tower(settings: TextSettings) -> tuple[nn.Module, Callable[[list[str]], Tensor], int]:
+    import open_clip
+    from open_clip.model import CLIPTextCfg, _build_text_tower
+
+    name, config = settings.tower.removeprefix(OPEN_CLIP), open_clip_config(settings)
     if "hf_model_name" in config["text_cfg"]:
         raise ParamError(
             f"model.text.tower is {settings.tower!r}, whose text side is a transformers model that would be "
             "fetched; take one of open_clip's own text towers"
         )
     weights = settings.weights
-    if weights and not weights.endswith(".safetensors"):  # a tag: the user asks for a download
-        if weights not in open_clip.list_pretrained_tags_by_model(name):
-            known = open_clip.list_pretrained_tags_by_model(name)
-            raise ParamError(
-                f"model.text.weights is {weights!r}; null, a .safetensors file, or a tag of {known}"
-            )
+    if weights and not weights.endswith(".safetensors"):
         tower = _text_side(open_clip.create_model(name, pretrained=weights, force_custom_text=True))
     else:
-        tower = _build_text_tower(config["embed_dim"], CLIPTextCfg(**config["text_cfg"]))
+        quick = config.get("quick_gelu", False)
+        tower = _build_text_tower(config["embed_dim"], CLIPTextCfg(**config["text_cfg"]), quick)
     if weights and weights.endswith(".safetensors"):
         load_weights(
             tower, weights, "model.text.weights", may_lack=("attn_mask",), prefix=_prefix_of(weights)

@@ -42,14 +42,19 @@ class Stream:
 
 
 def read_streams(
-    folders: DataFolders, settings: DataSettings, nouns: bool = False, entities: bool = False
+    folders: DataFolders,
+    settings: DataSettings,
+    nouns: bool = False,
+    entities: bool = False,
+    verbs: bool = False,
 ) -> dict[bool, Stream]:
-    """The streams that a batch draws from, by `labelled`; with nouns and entities of each sample on demand.
+    """The streams that a batch draws from, by `labelled`; with nouns (and verbs among them) and entities of
+    each sample on demand.
 
     Raises:
         ParamError: when a share of the batch has no samples to fill it.
     """
-    table = read_samples(folders, settings, nouns)
+    table = read_samples(folders, settings, nouns, verbs)
     share = settings.labelled_share
     wanted = {True: share, False: 1 - share}
     streams = {labelled: _stream(table, labelled, folders) for labelled, part in wanted.items() if part > 0}
@@ -68,11 +73,14 @@ def read_streams(
     return streams
 
 
-def read_samples(folders: DataFolders, settings: DataSettings, nouns: bool = False) -> pa.Table:
+def read_samples(
+    folders: DataFolders, settings: DataSettings, nouns: bool = False, verbs: bool = False
+) -> pa.Table:
     """The samples of the corpus with the words that `data.words` takes.
 
     A captioned sample that has none of them is left out, as `curate.filter` of that name would have done.
-    With `nouns`, a column of that name holds those of the words that are one, before `data.words` takes.
+    With `nouns`, a column of that name holds those of the words that are one, before `data.words` takes; with
+    `verbs` those too, as far as `curate.filter` kept them.
     """
     table = shards.read_table(files.join(folders["corpus"], "samples.parquet"))
     if settings.words is None and not nouns:
@@ -85,7 +93,8 @@ def read_samples(folders: DataFolders, settings: DataSettings, nouns: bool = Fal
         }
     )
     if nouns:
-        found = filters.words_per_row(units.filter(pc.equal(units["part"], "noun")), len(table))
+        named = pa.array(["noun", "verb"] if verbs else ["noun"])
+        found = filters.words_per_row(units.filter(pc.is_in(units["part"], value_set=named)), len(table))
         table = table.append_column("nouns", found)
     if settings.words is None:
         return table

@@ -49,6 +49,8 @@ def run_job(job: Job, worker: Worker) -> None:
         start_words(model, read_streams(DataFolders(job.data), data).get(False), cached_features(job))
     if settings.start:
         checkpoint.start_from(model, settings.start, job.run["method"])
+    if not getattr(model, "trains", True):
+        return finish_as_it_is(model, job, words, worker)
     loader = make_loader(job, model, settings, data, worker)
     trainer = Trainer(model, settings, job.seed, worker)
     if trainer.resume(job.state):
@@ -90,6 +92,7 @@ def make_loader(
         data,
         nouns=getattr(model, "reads_nouns", False),
         entities=getattr(model, "reads_entities", False) or data.pairs > 0,
+        verbs=getattr(model, "reads_verbs", False),
     )
     reads_labels = getattr(model, "reads_labels", False) and True in streams
     names = read_label_names(streams[True]) if reads_labels else []
@@ -163,13 +166,31 @@ def finish(trainer: Trainer, job: Job, words: list[str]) -> None:
     drops = trainer.all_drops()
     if trainer.worker.rank:
         return
+    checkpoint.save_model(job.model, trainer.weights(), config_of(job, words))
+    trainer.curves.write(files.join(job.model, "curves"))
+    files.write_json(files.join(job.model, "summary.json"), summary(trainer, drops))
+    done = {**asdict(trainer.speed), "drops": drops, "precision": trainer.precision, "trains": True}
+    files.write_json(job.done, done)
+
+
+def finish_as_it_is(model: nn.Module, job: Job, words: list[str], worker: Worker) -> None:
+    """The same for a method that is not trained, such as a pretrained CLIP."""
+    if worker.rank:
+        return
+    checkpoint.save_model(job.model, model.state_dict(), config_of(job, words))
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    nothing = {"steps": 0, "images": 0, "drops": {}, "precision": "float32"}
+    facts = {"workers": worker.world, "parameters": parameters, "trained_parameters": 0, "losses": {}}
+    files.write_json(files.join(job.model, "summary.json"), nothing | facts)
+    files.write_json(job.done, nothing | {"seconds": 0.0, "waiting": 0.0, "trains": False})
+
+
+def config_of(job: Job, words: list[str]) -> dict[str, Any]:
+    """`config.json` of the model folder."""
     config = {key: job.run[key] for key in ("run", "method", "settings", "model")}
     config |= {"words": words, "seed": job.seed, "corpus": job.corpus}
     config["size"] = job.run["data"]["size"]  # of the training images, for whoever predicts
-    checkpoint.save_model(job.model, trainer.weights(), config)
-    trainer.curves.write(files.join(job.model, "curves"))
-    files.write_json(files.join(job.model, "summary.json"), summary(trainer, drops))
-    files.write_json(job.done, {**asdict(trainer.speed), "drops": drops, "precision": trainer.precision})
+    return config
 
 
 def summary(trainer: Trainer, drops: dict[str, int]) -> dict[str, Any]:

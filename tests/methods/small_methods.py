@@ -63,6 +63,17 @@ SETTINGS = {
         "mask_negatives": True,
         "sync": True,
     },
+    "sseg": {
+        "num_queries": 4,
+        "layers": 1,
+        "positions": 8,
+        "focal_weight": 20.0,
+        "dice_weight": 1.0,
+        "num_prompts": 2,
+        "prompts": "single",
+        "mask_negatives": True,
+        "sync": True,
+    },
     "groupvit": {
         "num_groups": [8, 4],
         "layers": [1, 1, 1],

@@ -10,7 +10,7 @@ from ovseg_core import params
 from ovseg_core.methods.registry import METHODS, build
 from ovseg_core.methods.settings import METHOD_SETTINGS
 
-NAMES = sorted(METHODS)
+NAMES = sorted(name for name, kind in METHODS.items() if getattr(kind, "trains", True))
 READABLE = [name for name in NAMES if name != "masks"]
 
 
