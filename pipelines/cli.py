@@ -152,6 +152,21 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--background", nargs="+", default=[], help="further names; what they win is background")
     sub.add_argument("--prompts", default="single", help="as evaluate.prompts")
     sub.add_argument("--centring", type=float, default=0.0, help="as evaluate.centring")
+    sub.add_argument(
+        "--short-side",
+        type=int,
+        help="pixels; 0 keeps the images' size; that of the training images unless given",
+    )
+    sub.add_argument(
+        "--window", type=int, help="side in pixels; larger images are read in windows that overlap"
+    )
+    sub.add_argument(
+        "--overlap", type=float, default=0.5, help="share of a window that the next one covers again"
+    )
+    sub.add_argument(
+        "--scales", type=float, nargs="+", default=[1.0], help="of that size; scores are averaged"
+    )
+    sub.add_argument("--flip", action="store_true", help="average the scores of the mirrored image, too")
     sub = command(score)
     sub.add_argument("--task", required=True, choices=SCORED)
     sub.add_argument(

@@ -17,6 +17,7 @@ from ovseg_core.evaluation.windows import Looks, looked_at, places
 from ovseg_core.masks import rle
 from ovseg_core.params import ParamError
 from ovseg_core.training.checkpoint import CheckpointError
+from pipelines.cli import main
 from pipelines.predict import list_images, output_names, parse_vocabulary, predict
 
 NAMES = ["red", "green", "blue"]
@@ -227,6 +228,32 @@ def test_large_images_are_read_in_windows_at_their_own_size(model, tmp_path):
     for wrong in ({"window": 8}, {"overlap": 1.0}, {"scales": (0.0,)}):
         with pytest.raises(ParamError, match=f"{next(iter(wrong))} is "):
             predict(model, tmp_path / "a.png", ["red"], tmp_path / "out", **wrong)
+
+
+def test_the_command_line_hands_every_choice_on(model, photos, tmp_path):
+    given = ["predict", "--model", str(model), "--input", str(photos), "--vocab", "red", "green, lime"]
+    main([*given, "--output", str(tmp_path / "plain")])
+    looks = {"short_side": 0, "window": 32, "overlap": 0.25, "scales": (0.5, 1.0), "flip": True}
+    predict(model, photos, ["red", "green, lime"], tmp_path / "called", background=["blue"], **looks)
+    options = [
+        "--short-side",
+        "0",
+        "--window",
+        "32",
+        "--overlap",
+        "0.25",
+        "--scales",
+        "0.5",
+        "1",
+        "--flip",
+        "--background",
+        "blue",
+    ]
+    main([*given, "--output", str(tmp_path / "out"), *options])
+    found = {name: (tmp_path / name / "predictions.json").read_bytes() for name in ("plain", "called", "out")}
+    assert found["out"] == found["called"] != found["plain"]
+    with pytest.raises(SystemExit, match=r"^ovseg: window is 8; accepted"):
+        main([*given, "--output", str(tmp_path / "out"), "--window", "8"])
 
 
 def test_three_lines_make_a_picture(model, tmp_path):
