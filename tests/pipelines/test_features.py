@@ -91,7 +91,7 @@ def test_maps_are_those_of_the_backbone_and_trainings_read_them(local_ray, root,
 def test_the_last_map_may_come_in_its_principal_components(local_ray, image, tmp_path):
     root = make_corpus(tmp_path, captioned=[6, 5], labelled=[4], side=48)
     image = {**image, "components": 8}
-    assert cache(root, image, root / "features").facts["shards"] == 3
+    assert cache(root, image, root / "features", actors=1).facts["shards"] == 3
     found = load_file(root / "features" / "components.safetensors")
     names = ("shards/00000", "shards/00001", "labelled/L0000")
     stored = [load_file(root / "features" / f"{name.split('/')[1]}.safetensors") for name in names]
@@ -107,7 +107,7 @@ def test_the_last_map_may_come_in_its_principal_components(local_ray, image, tmp
     torch.testing.assert_close(stored[0]["mean"][0], by_hand.mean((1, 2)), rtol=1e-2, atol=2e-2)
 
     (root / "features" / "00001.safetensors").unlink()  # the components stay as they are
-    assert cache(root, image, root / "features").facts == {"shards": 1, "shards_kept": 2}
+    assert cache(root, image, root / "features", actors=1).facts == {"shards": 1, "shards_kept": 2}
     run = tiny_run(train={"steps": 2}, data={"size": 64})
     run["model"]["image"] = image
     run_job(Job(run=run, seed=0, data=str(root), folder=str(tmp_path / "job"), corpus=""), Worker())

@@ -153,7 +153,7 @@ def test_too_many_bad_samples_fail_the_stage_after_the_rest_is_written(local_ray
     with pytest.raises(
         ParamError, match=r"pseudo_label.max_bad is 0.5, but 360 of 367 images.*missing_sample"
     ):
-        run(broken, tmp_path / "out")
+        run(broken, tmp_path / "out", actors=1)
     assert len(list((tmp_path / "out").glob("*.parquet"))) == 10
 
 
