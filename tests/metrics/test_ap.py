@@ -15,6 +15,8 @@ from made_detections import made, only
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from ovseg_core.benchmarks.coco_masks import decode
+from ovseg_core.masks import rle
 from ovseg_core.metrics.ap import average_precision, best_per_class
 
 REAL = os.environ.get("OVSEG_REALDATA")  # a folder with coco_eval/ and lvis/
@@ -226,15 +228,24 @@ def test_agrees_with_pycocotools_on_coco(iou_type):
 
 @real
 @pytest.mark.usefixtures("_numpy_of_lvis_api")
-@pytest.mark.parametrize(("protocol", "limit"), [("lvis", 300), ("lvis-fixed", -1)])
-def test_agrees_with_lvis_api_on_lvis(tmp_path, protocol, limit):
+@pytest.mark.parametrize(
+    ("protocol", "limit", "iou_type"),
+    [("lvis", 300, "bbox"), ("lvis-fixed", -1, "bbox"), ("lvis", 300, "segm"), ("lvis-fixed", -1, "segm")],
+)
+def test_agrees_with_lvis_api_on_lvis(tmp_path, protocol, limit, iou_type):
     truth = json.loads((Path(str(REAL)) / "lvis/lvis_val_100.json").read_text())
+    sizes = {image["id"]: (image["height"], image["width"]) for image in truth["images"]}
     rng = np.random.default_rng(0)
     rows = []
-    for entry in truth["annotations"] * 3:
-        x, y, width, height = entry["bbox"] + rng.normal(0, 3, 4)
-        where = [x, y, max(1.0, width), max(1.0, height)]
-        row = {"image_id": entry["image_id"], "category_id": entry["category_id"], "bbox": where}
+    for entry in truth["annotations"] * (3 if iou_type == "bbox" else 1):
+        row = {"image_id": entry["image_id"], "category_id": entry["category_id"]}
+        if iou_type == "bbox":
+            x, y, width, height = entry["bbox"] + rng.normal(0, 3, 4)
+            row["bbox"] = [x, y, max(1.0, width), max(1.0, height)]
+        else:
+            mask = decode(entry["segmentation"], *sizes[entry["image_id"]])
+            row["segmentation"] = dict(rle.encode(np.roll(mask, rng.integers(-3, 4, 2), (0, 1))[None])[0])
         rows.append(row | {"score": float(rng.integers(0, 50)) / 50})
-    found = average_precision(truth, rows, "bbox", protocol)
-    assert_same(found, lvis_api(tmp_path, truth, rows, "bbox", limit))
+    found = average_precision(truth, rows, iou_type, protocol)
+    assert_same(found, lvis_api(tmp_path, truth, rows, iou_type, limit))
+    assert 0.1 < found["ap"] < 0.9
