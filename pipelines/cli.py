@@ -210,7 +210,7 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--model", default="lexicon", help="lexicon, or an installed spaCy model")
     words = sub.add_mutually_exclusive_group()
     words.add_argument("--lemmas", dest="forms", action="store_false", help="dictionary forms (the default)")
-    words.add_argument("--forms", action="store_true", help="words as they are written, in small letters")
+    words.add_argument("--forms", action="store_true", help="words as they are written, each time")
     sub.add_argument("--workers", type=int, default=1, help="processes")
     sub = command(categories)
     sub.add_argument(

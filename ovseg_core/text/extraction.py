@@ -48,7 +48,7 @@ class Words:
         self.known |= self.parser.parse(
             line for caption in lines for line in caption if line not in self.known
         )
-        found = [Parsed.union([self.known[line] for line in caption]) for caption in lines]
+        found = [Parsed.union([self.known[line] for line in caption], self.parser.forms) for caption in lines]
         counts["empty_caption"] += sum(not caption for caption in lines)
         return {name: [getattr(parsed, name) for parsed in found] for name in COLUMNS}
 

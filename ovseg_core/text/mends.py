@@ -36,7 +36,7 @@ def _verb(words: Sequence[Word], place: int, lexicon: Lexicon) -> Word:
     while start and words[start].pos in BEFORE_VERB:
         start -= 1
     if words[start].text in SINGULAR and subject.lemma == subject.text and "VBZ" in lexicon.listed(word.text):
-        return Word(word.text, lexicon.lemmas.lemma(word.text, "verb"), "VERB")
+        return word._replace(lemma=lexicon.lemmas.lemma(word.text, "verb"), pos="VERB")
     return word
 
 
@@ -58,5 +58,5 @@ def _thing(words: Sequence[Word], place: int) -> Word:
         and (before.pos in BEFORE_THING or before.text == "of")
         and (not describes or before.pos == "NOUN")
     ):
-        return Word(word.text, word.text, "NOUN")
+        return word._replace(lemma=word.text, pos="NOUN")
     return word

@@ -9,19 +9,23 @@ from ovseg_core.text.words import COLOURS
 
 PARTS = {"NOUN": "nouns", "ADJ": "adjectives", "VERB": "verbs"}
 JOINS = frozenset(("and", ",", "&"))  # between adjectives of one noun: "black and white dog"
+# Nouns in Universal Dependencies, but they name nothing, and no phrase goes on over them.
+DAYS = frozenset(("today", "tomorrow", "tonight", "yesterday"))
 
 
 class Word(NamedTuple):
-    """One token, lower-case."""
+    """One token, lower-case, or several that hyphens join."""
 
     text: str
     lemma: str
     pos: str  # universal part of speech, as spaCy's `pos_`
+    form: str = ""  # as it is written
+    parts: tuple["Word", ...] = ()  # of a compound: the tokens
 
 
 @dataclass
 class Parsed:
-    """What one text holds, lemmas in order of appearance, each once."""
+    """What one text holds, in order of appearance: lemmas, each once, or forms, each time."""
 
     nouns: list[str] = field(default_factory=list)
     adjectives: list[str] = field(default_factory=list)
@@ -30,25 +34,43 @@ class Parsed:
     entities: list[str] = field(default_factory=list)
 
     @classmethod
-    def union(cls, parts: Sequence["Parsed"]) -> "Parsed":
-        """The lines of one caption together."""
+    def union(cls, parts: Sequence["Parsed"], forms: bool = False) -> "Parsed":
+        """The lines of one caption together; `forms` as in `parse`."""
         if len(parts) == 1:
             return parts[0]
-        names = cls.__dataclass_fields__
-        return cls(**{name: _once(item for part in parts for item in getattr(part, name)) for name in names})
+        columns = {
+            name: [item for part in parts for item in getattr(part, name)]
+            for name in cls.__dataclass_fields__
+        }
+        repeats = PARTS.values() if forms else ()
+        return cls(**{name: x if name in repeats else list(dict.fromkeys(x)) for name, x in columns.items()})
 
 
 def parse(words: Sequence[Word], entities: Iterable[str] = (), forms: bool = False) -> Parsed:
-    """Sort the words of one text into its columns, as lemmas or, with `forms`, as they are written."""
+    """Sort the words of one text into its columns.
+
+    As lemmas, each once; or, with `forms`, all of them as they are written: as often as they occur, those
+    with hyphens in their parts, as a treebank counts them. Phrases are whole either way.
+    """
+    found = _forms(words) if forms else _lemmas(words)
     if forms:
         words = [word._replace(lemma=word.text) for word in words]
-    # Keys of a dictionary: each once, in the order in which they came.
-    found: dict[str, dict[str, None]] = {"NOUN": {}, "ADJ": {}, "VERB": {}}
-    for _, lemma, pos in words:
-        if pos in found and is_word(lemma):
-            found[pos][lemma] = None
     phrases = dict.fromkeys(phrase for chunk in chunks(words) for phrase in phrases_of(chunk))
-    return Parsed(*map(list, (*found.values(), phrases, dict.fromkeys(entities))))
+    return Parsed(*[*found, list(phrases), list(dict.fromkeys(entities))])
+
+
+def _lemmas(words: Sequence[Word]) -> list[list[str]]:
+    # Keys of a dictionary: each once, in the order in which they came.
+    found: dict[str, dict[str, None]] = {part: {} for part in PARTS}
+    for word in words:
+        if word.pos in found and is_word(word.lemma) and word.text not in DAYS:
+            found[word.pos][word.lemma] = None
+    return [list(lemmas) for lemmas in found.values()]
+
+
+def _forms(words: Sequence[Word]) -> list[list[str]]:
+    tokens = [token for word in words for token in word.parts or (word,)]
+    return [[token.form for token in tokens if token.pos == part and is_word(token.text)] for part in PARTS]
 
 
 def join_hyphens(words: Sequence[Word], is_glued: Sequence[bool]) -> list[Word]:
@@ -86,7 +108,8 @@ def _compound(parts: Sequence[Word], after: Sequence[Word]) -> Word:
     elif pos in ("ADP", "ADV", "PART"):
         pos = "NOUN"  # "close-up"
     start = "".join(word.text for word in parts[:-1])
-    return Word(start + last.text, start + (last.lemma if pos == "NOUN" else last.text), pos)
+    lemma = start + (last.lemma if pos == "NOUN" else last.text)
+    return Word(start + last.text, lemma, pos, parts=tuple(parts))
 
 
 @lru_cache(1 << 16)
@@ -100,7 +123,7 @@ def chunks(words: Sequence[Word]) -> list[list[Word]]:
     found: list[list[Word]] = []
     current: list[Word] = []
     for word in words:
-        if word.pos == "NOUN" and is_word(word.lemma):
+        if word.pos == "NOUN" and is_word(word.lemma) and word.text not in DAYS:
             current.append(word)
             continue
         if current and current[-1].pos == "NOUN":
@@ -125,7 +148,3 @@ def phrases_of(chunk: list[Word]) -> list[str]:
     whole = " ".join([*(word.text for word in chunk[:-1]), head])
     colours = [word.text for word in chunk[:-1] if word.pos == "ADJ" and word.text in COLOURS]
     return [whole, *(f"{colour} {head}" for colour in colours)]
-
-
-def _once(items: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(items))

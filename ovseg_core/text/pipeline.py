@@ -88,7 +88,7 @@ class CaptionParser:
     Args:
         model: as `extract.model`.
         entities: as `extract.entities`.
-        forms: whether words stay as they are written, instead of their dictionary form.
+        forms: whether all words are given as they are written, instead of dictionary forms, each once.
     """
 
     def __init__(self, model: str, entities: str = entity_sets.MINED, forms: bool = False) -> None:

@@ -20,8 +20,6 @@ MOST_WORDS = 100_000  # that are remembered
 # one than those that titles write small ("with").
 CAPITALS = re.compile(r"(?:[A-Z][a-zA-Z].*?\b){4}")
 SMALL_WORD = re.compile(r"\b[a-z]{5}")
-# Nouns in Universal Dependencies, but they name nothing, and no phrase goes on over them.
-DAYS = frozenset(("today", "tomorrow", "tonight", "yesterday"))
 
 
 class WordReader:
@@ -52,14 +50,13 @@ class WordReader:
         """A token by itself, from its form as it is written."""
         text = form.lower()
         if pos == "PROPN" and form == text and (self.lexicon.is_noun(text) or self.lexicon.is_new(text)):
-            return self._noun(text)
-        pos = "ADV" if text in DAYS else pos
-        return Word(text, lemma if pos in PARTS else text, pos)
+            return self._noun(text, form)
+        return Word(text, lemma if pos in PARTS else text, pos, form)
 
     def joined(self, doc: "Doc", words: list[Word]) -> list[Word]:
         """The words of a text, from its tokens by themselves."""
         if words and words[0].pos == "PROPN" and self.lexicon.is_noun(words[0].text):
-            words[0] = self._noun(words[0].text)  # "Boat on the water"
+            words[0] = self._noun(words[0].text, words[0].form)  # "Boat on the water"
         if "PROPN" in [word.pos for word in words] and _is_title(doc.text):
             words = [self._common(word) for word in words]
         texts = [word.text for word in words]
@@ -69,10 +66,12 @@ class WordReader:
         return words
 
     def _common(self, word: Word) -> Word:
-        return self._noun(word.text) if word.pos == "PROPN" and self.lexicon.is_noun(word.text) else word
+        if word.pos != "PROPN" or not self.lexicon.is_noun(word.text):
+            return word
+        return self._noun(word.text, word.form)
 
-    def _noun(self, text: str) -> Word:
-        return Word(text, self.lexicon.lemmas.lemma(text, "noun"), "NOUN")
+    def _noun(self, text: str, form: str) -> Word:
+        return Word(text, self.lexicon.lemmas.lemma(text, "noun"), "NOUN", form)
 
 
 def _is_title(text: str) -> bool:

@@ -148,6 +148,19 @@ def test_from_the_command_line_words_as_they_are_written(tmp_path, caplog):
     assert "1 empty_caption" in caplog.text
 
 
+def test_forms_are_all_words_as_a_treebank_counts_them(tmp_path):
+    lines = ["A dog chases a dog with a Frisbee on a t-shirt today.", "Two men and a long-haired dog ."]
+    (tmp_path / "a.json").write_text(json.dumps({"caption": "\n".join(lines)}) + "\n")
+    parse.parse(str(tmp_path / "a.json"), str(tmp_path / "o.parquet"), How(settings=SETTINGS, forms=True))
+    row = shards.read_table(tmp_path / "o.parquet").to_pylist()[0]
+    assert row["nouns"] == ["dog", "dog", "Frisbee", "shirt", "today", "men", "dog"]
+    assert row["noun_phrases"] == ["dog", "frisbee", "t-shirt", "men", "long-haired dog"]
+    parse.parse(str(tmp_path / "a.json"), str(tmp_path / "l.parquet"), HOW)
+    row = shards.read_table(tmp_path / "l.parquet").to_pylist()[0]
+    assert row["nouns"] == ["dog", "frisbee", "t-shirt", "man"]
+    assert row["adjectives"] == ["long-haired"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

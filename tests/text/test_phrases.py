@@ -42,3 +42,9 @@ def test_lines_of_one_caption_are_put_together():
         nouns=["dog"], adjectives=["red", "brown"], verbs=["run"], noun_phrases=["red dog", "brown dog"]
     )
     assert Parsed.union([]) == Parsed()
+
+
+def test_a_day_names_nothing():
+    parsed = parse(words("today/NOUN dog/NOUN food/NOUN yesterday/NOUN"))
+    assert parsed.nouns == ["dog", "food"]
+    assert parsed.noun_phrases == ["dog food"]

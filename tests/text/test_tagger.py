@@ -66,7 +66,6 @@ def test_a_name_that_is_a_word_is_the_word_where_spelling_says_nothing(parser):
     assert parser.words.word("lake", "PROPN", "lake").pos == "NOUN"
     assert parser.words.word("Lake", "PROPN", "lake").pos == "PROPN"
     assert parser.words.word("paris", "PROPN", "paris").pos == "PROPN"  # mostly written large
-    assert parser.words.word("yesterday", "NOUN", "yesterday").pos == "ADV"
 
 
 def test_addresses_other_scripts_and_endless_words_are_no_nouns(parser):
