@@ -158,6 +158,34 @@ def decode_segments(raw: dict[str, Any], size: tuple[int, int] | None) -> Segmen
     return Segments(ids=ids, names=names)
 
 
+def encode_confidence(confidence: np.ndarray, below: int) -> dict[str, bytes]:
+    """The `confidence.png` of a map that a model made: (H, W) in [0, 1], in steps of 1/255, rounded down.
+
+    `below`: the segment (0: none) that a pixel becomes whose confidence a reader finds too low.
+    """
+    buffer = io.BytesIO()
+    Image.fromarray((confidence * 255).astype(np.uint8)).save(buffer, "PNG")
+    return {"confidence.png": buffer.getvalue(), "below.json": json.dumps(below).encode()}
+
+
+def confident(raw: dict[str, Any], segments: Segments, least: float) -> Segments:
+    """The segments without the pixels whose confidence is below `least`.
+
+    Raises:
+        BadSample: when the confidence cannot be decoded or has another size than the map.
+    """
+    try:
+        with Image.open(io.BytesIO(raw["confidence.png"])) as image:
+            confidence = np.asarray(image)
+        below = int(json.loads(raw["below.json"]))
+    except (Image.DecompressionBombError, OSError, ValueError, KeyError, TypeError, SyntaxError) as error:
+        raise BadSample("undecodable_mask", f"{raw['__key__']}: {error}") from error
+    if confidence.shape != segments.ids.shape:
+        raise BadSample("mask_size_mismatch", f"{raw['__key__']}: confidence {confidence.shape}")
+    sure = confidence >= np.floor(255 * least)
+    return Segments(ids=np.where(sure, segments.ids, below).astype(np.uint16), names=segments.names)
+
+
 def encode_segments(segments: Segments) -> dict[str, bytes]:
     """The `png` and `json` members that `decode_segments` reads."""
     buffer = io.BytesIO()

@@ -10,8 +10,11 @@ from ovseg_core import files
 from ovseg_core.params import ParamError, read
 
 FOLDER = Path(__file__).parent / "recipes"
-OPEN = ("runs", "teachers", "methods", "teach", "model.image.options")  # take keys that params.yaml lacks
-WHOLE = {"runs", "teachers"}  # replaced, not merged: a recipe's runs are all the runs there are
+OPEN = (
+    *("runs", "teachers", "methods", "teach", "plus", "self_train"),
+    "model.image.options",
+)  # take keys that params.yaml lacks
+WHOLE = {"runs", "teachers", "plus"}  # replaced, not merged: a recipe's runs are all the runs there are
 
 
 def names() -> list[str]:

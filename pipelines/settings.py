@@ -18,6 +18,7 @@ from ovseg_core.web.settings import WebSettings
 from pipelines.cluster import ClusterSettings
 from pipelines.download_job import DownloadSettings
 from pipelines.labelling import LabelSettings
+from pipelines.self_label_settings import SelfLabelSettings
 
 SECTIONS: dict[str, type] = {
     "web": WebSettings,
@@ -29,11 +30,12 @@ SECTIONS: dict[str, type] = {
     "train": TrainSettings,
     "data": DataSettings,
     "pseudo_label": LabelSettings,
+    "self_label": SelfLabelSettings,
     "evaluate": EvalSettings,
     "report": ReportSettings,
     "cluster": ClusterSettings,
 }
-LISTS = {"runs", "seeds", "benchmarks", "methods", "teachers", "teach"}
+LISTS = {"runs", "seeds", "benchmarks", "methods", "teachers", "teach", "plus", "self_train"}
 RUN_SECTIONS = {"model", "train", "data", "evaluate"}  # what a run may change, besides its method's settings
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 TEACHER = "teacher"  # the name of the run that `teach` trains
@@ -41,10 +43,11 @@ TEACHER = "teacher"  # the name of the run that `teach` trains
 
 @dataclass(frozen=True)
 class Resolved:
-    """What one run trains with and how it is read: the contents of its two files."""
+    """What one run trains with and how it is read: the contents of its files."""
 
     train: dict[str, Any]
     evaluate: dict[str, Any]
+    label: dict[str, Any] | None = None  # of a run that learns from another one's labels
 
 
 def resolve(values: Mapping[str, Any]) -> dict[str, Resolved]:
@@ -57,6 +60,7 @@ def resolve(values: Mapping[str, Any]) -> dict[str, Resolved]:
     teacher = {key: value for key, value in values["teach"].items() if key != "seed"}
     runs = {**({TEACHER: teacher} if teaches(values) else {}), **values["runs"]}
     resolved = {name: resolve_run(values, name, run) for name, run in runs.items()}
+    resolved |= {plus_name(of): resolve_plus(values, of, resolved) for of in values["plus"]}
     readings = [reading for run in resolved.values() for reading in run.evaluate["readings"]]
     if twice := sorted({name for name in readings if readings.count(name) > 1}):
         raise ParamError(
@@ -74,7 +78,7 @@ def check_sections(values: Mapping[str, Any]) -> None:
         raise ParamError(f"params.yaml has {', '.join(unknown)}; it may have {', '.join(sorted(known))}")
     for name, settings in SECTIONS.items():
         build(values[name], name, settings)
-    for kind in ("methods", "teachers"):
+    for kind in ("methods", "teachers", "plus"):
         check(isinstance(values[kind], Mapping), kind, values[kind], "a section per name")
     for method, settings in METHOD_SETTINGS.items():
         build(values["methods"].get(method), f"methods.{method}", settings)
@@ -116,9 +120,52 @@ def teaches(values: Mapping[str, Any]) -> bool:
     return any(settings_of(given, name).reads_model for name, given in values["teachers"].items())
 
 
-def resolve_run(values: Mapping[str, Any], name: str, run: Any) -> Resolved:
-    """The sections of params.yaml with one run's changes laid over them, checked again."""
-    key = f"runs.{name}" if name != TEACHER else "teach"
+def plus_name(of: str) -> str:
+    """The run that learns from the labels of the run `of`."""
+    return f"{of}-plus"
+
+
+def resolve_plus(values: Mapping[str, Any], of: str, resolved: Mapping[str, Resolved]) -> Resolved:
+    """A run of `plus`: `self_train` with its own changes, and what labels its images."""
+    given, key = values["plus"][of] or {}, f"plus.{of}"
+    check(
+        of in values["runs"],
+        "plus",
+        of,
+        f"runs that label images: {', '.join(values['runs'])}; one that is not trained here has no labels",
+    )
+    check(
+        plus_name(of) not in values["runs"], f"runs.{plus_name(of)}", "a run", f"another name: {key} has it"
+    )
+    check(isinstance(given, Mapping), key, given, "a section, {} without changes")
+    check(
+        isinstance(values["self_train"], Mapping),
+        "self_train",
+        values["self_train"],
+        "a section with `method`",
+    )
+    change = {name: value for name, value in given.items() if name != "self_label"}
+    made = resolve_run(values, plus_name(of), merge(values["self_train"], change), key)
+    labels = merge(values["self_label"], given.get("self_label", {}))
+    build(labels, f"{key}.self_label", SelfLabelSettings)
+    reading = resolved[of].evaluate["readings"][of]
+    check(
+        reading["use_proposals"] != "ground_truth",
+        f"runs.{of}.evaluate.use_proposals",
+        "ground_truth",
+        "predicted or none: images that a run labels have no truth",
+    )
+    return Resolved(
+        made.train, made.evaluate, {"run": plus_name(of), "of": of, "reading": reading, "label": labels}
+    )
+
+
+def resolve_run(values: Mapping[str, Any], name: str, run: Any, key: str = "") -> Resolved:
+    """The sections of params.yaml with one run's changes laid over them, checked again.
+
+    `key`: its place in params.yaml, where that is not among `runs`.
+    """
+    key = key or (f"runs.{name}" if name != TEACHER else "teach")
     check(isinstance(run, Mapping), key, run, "a section with `method`")
     method = str(run.get("method"))
     check(method in METHOD_SETTINGS, f"{key}.method", method, ", ".join(METHOD_SETTINGS))

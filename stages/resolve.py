@@ -20,6 +20,8 @@ def main() -> None:
     for name, resolved in settings.resolve(params.read("params.yaml")).items():
         files.write_json(args.out / name / "train.json", resolved.train)
         files.write_json(args.out / name / "evaluate.json", resolved.evaluate)
+        if resolved.label:
+            files.write_json(args.out / name / "label.json", resolved.label)
 
 
 if __name__ == "__main__":

@@ -89,6 +89,16 @@ def test_an_edited_list_reruns_the_stage_that_reads_it(project, name, stage):
     ]
 
 
+def test_a_line_adds_a_run_that_learns_from_another_ones_labels(project):
+    shorter = "self_train.train={steps: 4, batch_size: 8, warmup_steps: 1}"
+    recipe.apply([], project / "params.yaml", ["plus={clip_dense: {}}", shorter])
+    dvc(project, "repro", "self_evaluate")
+    assert (project / "models/clip_dense-plus/0/model.safetensors").is_file()
+    scores = files.read_json(project / "reports/runs/clip_dense-plus/0/toy-test/scores.json")
+    assert 0 <= scores["miou"] <= 100
+    assert "train@clip_dense-0:" not in dvc(project, "status")
+
+
 def test_one_parameter_reruns_only_what_depends_on_it(project):
     """A change of one run's own settings leaves every other run alone."""
     recipe.apply([], project / "params.yaml", ["runs.clip_dense.train={steps: 7}"])

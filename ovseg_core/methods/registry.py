@@ -14,6 +14,7 @@ from ovseg_core.methods.masks import MaskModel
 from ovseg_core.methods.openseg import OpenSeg
 from ovseg_core.methods.ovsegmentor import OVSegmentor
 from ovseg_core.methods.sseg import SSeg
+from ovseg_core.methods.upernet import UperNet
 from ovseg_core.models.settings import ModelSettings
 from ovseg_core.records import Batch
 
@@ -28,6 +29,7 @@ METHODS: dict[str, Any] = {
     "groupvit": GroupViT,
     "sseg": SSeg,
     "maskclip": MaskClip,
+    "upernet": UperNet,
 }
 
 

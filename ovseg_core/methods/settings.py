@@ -117,6 +117,22 @@ class MaskClipSettings:
             )
 
 
+@dataclass(frozen=True, kw_only=True)
+class UperNetSettings:
+    """Section `methods.upernet`: a segmenter of the classes that its labels name (S-Seg+)."""
+
+    layers: tuple[int, ...]  # of a vision transformer whose maps are read (4, 6, 8, 12); others have levels
+    pools: tuple[int, ...]  # sides of the grids of pyramid pooling (1, 2, 3, 6)
+    balance: float  # classes are weighed by their frequency to the minus this; 0: not
+
+    def __post_init__(self) -> None:
+        key, pools = "methods.upernet", self.pools
+        check(
+            bool(pools) and min(pools) > 0, f"{key}.pools", pools, "numbers above 0; UperNet has [1, 2, 3, 6]"
+        )
+        check(0 <= self.balance <= 1, f"{key}.balance", self.balance, "from 0 to 1; 0.5: square root")
+
+
 METHOD_SETTINGS: dict[str, type] = {
     "openseg": OpenSegSettings,
     "masks": MaskModelSettings,
@@ -126,4 +142,5 @@ METHOD_SETTINGS: dict[str, type] = {
     "groupvit": GroupViTSettings,
     "sseg": SSegSettings,
     "maskclip": MaskClipSettings,
+    "upernet": UperNetSettings,
 }

@@ -35,6 +35,7 @@ class ImageTower(nn.Module):
             self.components = Components(channels[-1], settings.components)
             channels = [*channels[:-1], settings.components]
         self.fpn = FPN(channels, settings.width) if pyramid else None
+        self.channels = channels  # of the maps
         self.last_width = channels[-1]
         self.width = settings.width if pyramid else self.last_width
         mean, deviation = NORMALIZE[settings.normalize]

@@ -35,8 +35,11 @@ class Sweep:
 
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> "Sweep":
-        """The sweep that a whole params file describes."""
+        """The sweep that a whole params file describes; what learns from another run's labels comes last."""
         runs = {str(name): dict(run or {}) for name, run in content["runs"].items()}
+        learnt = content.get("self_train") or {}
+        for of, change in (content.get("plus") or {}).items():
+            runs[f"{of}-plus"] = {"method": learnt.get("method"), "labels": of, **(change or {})}
         return cls(runs, list(content["seeds"]), [str(name) for name in content["benchmarks"]])
 
     @cached_property

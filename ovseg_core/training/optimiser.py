@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ovseg_core.params import check
 from ovseg_core.training.settings import TrainSettings
 
 TEXT = "text."  # parameters of the text tower start so, in every method
@@ -13,21 +15,41 @@ TEXT = "text."  # parameters of the text tower start so, in every method
 
 def build_optimiser(model: nn.Module, settings: TrainSettings) -> torch.optim.AdamW:
     """AdamW over what trains. Vectors and scalars (norms, biases, temperatures) do not decay."""
-    groups: dict[tuple[bool, bool], list[Tensor]] = {}
+    groups: dict[tuple[bool, float], list[Tensor]] = {}
     for name, parameter in trained(model):
-        groups.setdefault((parameter.ndim >= 2, name.startswith(TEXT)), []).append(parameter)
+        scale = settings.text_lr_scale if name.startswith(TEXT) else layer_scale(model, name, settings)
+        groups.setdefault((parameter.ndim >= 2, scale), []).append(parameter)
     return torch.optim.AdamW(
         [
             {
                 "params": parameters,
                 "weight_decay": settings.weight_decay if decays else 0.0,
-                "lr_scale": settings.text_lr_scale if is_text else 1.0,
+                "lr_scale": scale,
             }
-            for (decays, is_text), parameters in groups.items()
+            for (decays, scale), parameters in groups.items()
         ],
         lr=settings.lr,
         fused=True,
     )
+
+
+def layer_scale(model: Any, name: str, settings: TrainSettings) -> float:
+    """Layer-wise decay of the rate (BEiT): decay^(layers + 1 - layer); 1 for what comes behind the layers.
+
+    Raises:
+        ParamError: for a model whose backbone has no layers to tell apart.
+    """
+    if settings.layer_decay is None:
+        return 1.0
+    depth = getattr(model, "depth", 0)
+    check(
+        depth > 0,
+        "train.layer_decay",
+        settings.layer_decay,
+        "null for this method and backbone; a plain vision transformer in upernet has layers",
+    )
+    layer = model.layer_of(name)
+    return 1.0 if layer is None else settings.layer_decay ** (depth + 1 - layer)
 
 
 def trained(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
@@ -36,10 +58,12 @@ def trained(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
 
 
 def learning_rate(step: int, settings: TrainSettings) -> float:
-    """Linear rise over `warmup_steps` to `lr`, then half a cosine down to 0 after the last step."""
+    """Linear rise over `warmup_steps` to `lr`, then to 0 after the last step: half a cosine, or a line."""
     if step < settings.warmup_steps:
         return settings.lr * (step + 1) / settings.warmup_steps
     done = (step - settings.warmup_steps) / max(1, settings.steps - settings.warmup_steps)
+    if settings.schedule == "poly":
+        return settings.lr * (1 - done)
     return settings.lr * 0.5 * (1 + math.cos(math.pi * done))
 
 

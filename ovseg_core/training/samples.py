@@ -52,6 +52,8 @@ def decode(shard: LoadedShard, key: str, settings: DataSettings) -> Decoded:
     if "png" in raw:
         size = None if image is None else (image.shape[0], image.shape[1])
         segments = shards.decode_segments(raw, size)
+        if "confidence.png" in raw:  # of a model that labelled the image
+            segments = shards.confident(raw, segments, settings.min_confidence)
         return Decoded(captions, image, segments.ids, (), segments.names)
     masks = shard.masks.select(key, settings) if shard.masks else np.zeros((0, 1, 1), bool)
     return Decoded(captions, image, np.packbits(masks), masks.shape, [""] * len(masks))

@@ -16,6 +16,10 @@ class TrainSettings:
     steps: int  # updates of the weights
     batch_size: int  # images of one update, over all workers and accumulated parts
     lr: float  # peak learning rate
+    schedule: Literal[
+        "cosine", "poly"
+    ]  # fall of the rate to 0; poly: in a straight line, as in BEiT and S-Seg+
+    layer_decay: float | None  # factor on the rate per layer of a vision transformer, from the last one down
     text_lr_scale: float  # factor on the learning rate of the text tower
     weight_decay: float  # not on vectors and scalars: norms, biases, temperatures
     warmup_steps: int
@@ -51,6 +55,8 @@ class TrainSettings:
             self.clip_norm,
             "above 0, or null",
         )
+        decay = self.layer_decay
+        check(decay is None or 0 < decay <= 1, "train.layer_decay", decay, "above 0, up to 1, or null")
         check(self.ema is None or 0 < self.ema < 1, "train.ema", self.ema, "between 0 and 1, or null")
         check(
             self.num_gpus in (0, 1),
@@ -82,6 +88,9 @@ class DataSettings:
     words: CaptionFilter | None  # what a run takes of the words that curate.filter kept; null: all of them
     pseudo: str | None  # teacher whose masks caption-only images carry
     min_score: float  # of a pseudo mask
+    min_confidence: (
+        float  # of a pixel that another model labelled; below it is void (or as `self_label.below`)
+    )
     nms_iou: float  # overlap at which the worse of two pseudo masks goes
     max_masks: int  # per image: the best pseudo masks, the largest human ones
     size: int  # side of the square that training sees, pixels
@@ -94,7 +103,7 @@ class DataSettings:
     max_bad: float  # share of unusable samples above which training stops
 
     def __post_init__(self) -> None:
-        for name in ("labelled", "min_score", "nms_iou", "max_bad"):
+        for name in ("labelled", "min_score", "min_confidence", "nms_iou", "max_bad"):
             check(0 <= getattr(self, name) <= 1, f"data.{name}", getattr(self, name), "from 0 to 1")
         check(
             self.captioned or self.labelled > 0,

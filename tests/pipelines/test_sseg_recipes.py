@@ -1,4 +1,4 @@
-"""`sseg-cc12m` and `sseg-26m` resolve to Table 1 of S-Seg's supplement and take one step at full size."""
+"""`sseg-cc12m`, `sseg-26m`, `sseg-plus`: Tables 1 and 2 of S-Seg's supplement, and one step at full size."""
 
 import copy
 
@@ -10,6 +10,8 @@ from ovseg_core import params
 from ovseg_core.methods.registry import build
 from ovseg_core.records import Batch
 from ovseg_core.teachers.settings import settings_of
+from ovseg_core.training.optimiser import build_optimiser
+from ovseg_core.training.settings import TrainSettings
 from pipelines import recipe
 
 
@@ -41,7 +43,7 @@ def step(run):
     return model, {name: value.item() for name, value in losses.items()}
 
 
-@pytest.mark.parametrize(("name", "pairs"), [("sseg-cc12m", 10e6), ("sseg-26m", 26e6)])
+@pytest.mark.parametrize(("name", "pairs"), [("sseg-cc12m", 10e6), ("sseg-26m", 26e6), ("sseg-plus", 26e6)])
 def test_the_numbers_of_table_1(name, pairs, tmp_path):
     runs = resolved(name, tmp_path)
     assert "teacher" not in runs  # no mask of a human is learnt from
@@ -63,3 +65,44 @@ def test_a_step_at_full_size(tmp_path):
     model, losses = step(run)
     assert set(losses) == {"mask", "contrastive", "multi_label"}
     assert model.proposals(torch.rand(1, 3, 64, 96)).shape == (1, 64, 16, 24)
+
+
+def test_self_training_has_the_numbers_of_table_2(tmp_path):
+    runs = resolved("sseg-plus", tmp_path)
+    run = runs["sseg-plus"].train
+    train = run["train"]
+    assert (train["lr"], train["weight_decay"], train["batch_size"]) == (1e-4, 0.05, 16)
+    assert (train["schedule"], train["warmup_steps"], train["steps"]) == ("poly", 1500, 20000)
+    assert train["layer_decay"] == 0.7
+    assert run["settings"]["layers"] == (4, 6, 8, 12)
+    assert runs["sseg-plus"].label["label"]["below"] == "background"
+    # thresholds on reading: what S-Seg calls background at evaluation is background in its labels
+    assert (
+        runs["sseg"].evaluate["readings"]["sseg"]["background"]
+        == f"threshold={run['data']['min_confidence']}"
+    )
+    assert runs["sseg-plus"].evaluate["readings"]["sseg-plus"]["background"] == "names=background"
+
+
+def test_a_step_of_self_training_at_full_size(tmp_path):
+    run = copy.deepcopy(resolved("sseg-plus", tmp_path)["sseg-plus"].train)
+    run["model"]["image"]["weights"] = None
+    words = ["background", *(f"class {number}" for number in range(20))]
+    torch.manual_seed(0)
+    model = build(run["method"], run["settings"], run["model"], words)
+    side = run["data"]["size"]
+    masks = torch.zeros(2, 2, side // 4, side // 4, dtype=torch.bool)
+    masks[:, 0, :, :40], masks[:, 1, :, 80:] = True, True
+    batch = Batch(
+        keys=["a", "b"], images=torch.rand(2, 3, side, side), captions=["", ""], words=[[], []], masks=masks,
+        num_masks=torch.tensor([2, 2]), labels=torch.tensor([[0, 1], [1, 0]]),
+        label_names=["background", "class 7"],
+    )  # fmt: skip
+    optimiser = build_optimiser(model, params.build(run["train"], "train", TrainSettings))
+    loss = model(batch)["pixel"]
+    loss.backward()
+    optimiser.step()
+    assert 2 < loss.item() < 5  # log 21 = 3.04
+    rates = {group["lr_scale"] for group in optimiser.param_groups}
+    assert min(rates) == pytest.approx(0.7**13)
+    assert max(rates) == 1
