@@ -25,7 +25,7 @@ def main(stage: str = "train") -> None:
     cluster = params.load("params.yaml", "cluster", ClusterSettings)
     with RunLog(stage, args.log) as log:
         if run["method"] is None:  # `teach`, and no teacher of params.yaml reads a trained model
-            args.out.mkdir(parents=True)
+            args.out.mkdir(parents=True, exist_ok=True)
             return
         try:
             train(run, args.seed, args.data, args.out, cluster, log)

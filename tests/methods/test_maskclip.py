@@ -129,9 +129,10 @@ def test_a_text_that_is_nowhere_is_taken_out():
 
 def test_unsure_patches_take_what_like_patches_say():
     shares = torch.tensor([[[0.9, 0.5, 0.2], [0.1, 0.5, 0.8]]])
-    keys = torch.tensor([[[2.0, 0.0], [1.0, 0.0], [-1.0, 1.0]]])
-    # the second patch: cosines 1, 1 and below 0, so the mean of the first two
-    expected = torch.tensor([[[0.9, 0.7, 0.2], [0.1, 0.3, 0.8]]])
+    keys = torch.tensor([[[3.0, 4.0], [1.0, 0.0], [0.6, 0.8]]])
+    # the second patch has cosines 0.6, 1 and 0.6
+    mixed = (0.6 * 0.9 + 0.5 + 0.6 * 0.2) / 2.2
+    expected = torch.tensor([[[0.9, mixed, 0.2], [0.1, 1 - mixed, 0.8]]])
     torch.testing.assert_close(smoothed(shares, keys, 0.6), expected)
     assert torch.equal(smoothed(shares, keys, 0.5), shares)
 

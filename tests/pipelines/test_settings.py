@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from ovseg_core import params
+from ovseg_core import files, params
 from ovseg_core.params import ParamError
 from pipelines import recipe, settings
+from stages import resolve, train
 
 DEFAULT = params.read("params.yaml")
 
@@ -90,3 +91,25 @@ def test_two_readings_may_not_share_a_name():
     values = changed("runs.clip_dense", {"method": "clip_dense", "readings": {"openseg": {}}})
     with pytest.raises(ParamError, match="openseg names two readings"):
         settings.resolve(values)
+
+
+def test_no_teacher_is_trained_where_none_is_read(tmp_path, monkeypatch):
+    values = DEFAULT | params.read(recipe.find("sseg-toy"))
+    values = {
+        **values,
+        **{name: params.merge(DEFAULT[name], values[name]) for name in ("web", "curate", "data", "train")},
+    }
+    assert "teacher" not in settings.resolve(values)
+    monkeypatch.setattr("sys.argv", ["resolve", "--out", str(tmp_path / "runs")])
+    with monkeypatch.context() as patch:
+        patch.setattr(params, "read", lambda path: values)
+        resolve.main()
+    assert files.read_json(tmp_path / "runs/teacher/train.json") == {"run": "teacher", "method": None}
+    assert files.read_json(tmp_path / "runs/sseg-plus/label.json")["of"] == "sseg"
+    given = ["train", str(tmp_path / "runs/teacher/train.json"), "--seed", "0"]
+    monkeypatch.setattr(
+        "sys.argv", [*given, "--out", str(tmp_path / "teacher"), "--log", str(tmp_path / "log.json")]
+    )
+    train.main("teach")
+    assert list((tmp_path / "teacher").iterdir()) == []
+    assert files.read_json(tmp_path / "log.json")["items"] == 0

@@ -72,6 +72,14 @@ def test_an_image_of_one_colour_is_one_mask():
     assert found.scores.tolist() == [1.0]
 
 
+def test_near_colours_are_one_mask():
+    image = np.full((32, 32, 3), (120, 120, 120), np.uint8)
+    image[:, 16:] = (126, 126, 126)  # 2 of 100 in L
+    near, far = ({**GIVEN, "clusters": 2, "merge": merge} for merge in (0.1, 0.01))
+    assert len(registry.load(near, "")([image])[0].masks) == 1
+    assert len(registry.load(far, "")([image])[0].masks) == 2
+
+
 def test_pieces_of_a_colour_are_apart_where_asked():
     image = np.full((32, 32, 3), (40, 60, 200), np.uint8)
     image[4:12, 4:12] = image[20:28, 20:28] = (220, 30, 30)
