@@ -31,7 +31,7 @@ def check(_args: argparse.Namespace) -> None:
         also = ", ".join(reading for reading in run.evaluate["readings"] if reading != name)
         steps = run.train["train"]["steps"]
         print(f"{name}: {run.train['method']}, {steps} steps{f'; also read as {also}' if also else ''}")
-    cells = len(values["runs"]) * len(values["seeds"])
+    cells = (len(values["runs"]) + len(values["plus"])) * len(values["seeds"])
     print(f"{PARAMS} is sound: {cells} trainings, each on {len(values['benchmarks'])} benchmarks")
 
 
