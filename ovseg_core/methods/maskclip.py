@@ -84,8 +84,8 @@ def smoothed(shares: Tensor, keys: Tensor, threshold: float) -> Tensor:
 
         pred(x_i) <- sum_j cos(k_i, k_j) pred(x_j), over the sum of the weights
 
-    A negative cosine counts as none, so that the result is a share again. The paper has the plain sum, and the
-    authors' code maps the keys by the layer's output projection first.
+    A negative cosine counts as none, so that the result is a share again. The paper has the plain sum, and
+    the authors' code maps the keys by the layer's output projection first.
 
     Args:
         shares: (B, T, L) probabilities; keys: (B, L, W) of the last layer.
