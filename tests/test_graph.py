@@ -89,6 +89,7 @@ def test_an_edited_list_reruns_the_stage_that_reads_it(project, name, stage):
     ]
 
 
+@pytest.mark.timeout(400)
 def test_a_line_adds_a_run_that_learns_from_another_ones_labels(project):
     shorter = "self_train.train={steps: 4, batch_size: 8, warmup_steps: 1}"
     recipe.apply([], project / "params.yaml", ["plus={clip_dense: {}}", shorter])
