@@ -18,6 +18,7 @@ from ovseg_core.records import BadSample
 from ovseg_core.run_log import RunLog
 from ovseg_core.teachers.settings import settings_of
 from ovseg_core.training.identity import CODE, code_fingerprint
+from ovseg_core.training.settings import COMPONENTS_FILE
 from pipelines import cluster, shard_map
 from pipelines.cluster import ClusterSettings
 from pipelines.shard_map import ActorResources
@@ -116,7 +117,7 @@ def make_job(
     use_maps = cached.get("backbone") is not None and own.reads_maps(cached, str(model), image)
     code = code_fingerprint((*CODE, "teachers"))
     made_by = [dict(teacher), weights, use_maps and cached, settings.batch_size, settings.precision, code]
-    common = [*made_by, image] if own.reads_image else made_by
+    common = [*made_by, image, components_of(features, image)] if own.reads_image else made_by
     stamps = {
         files.absolute(shard): files.fingerprint(*common, files.digest(shard + ".parquet"))
         for shard in shards.list_shards(folder)
@@ -132,6 +133,12 @@ def make_job(
         weights=weights,
         settings=settings,
     )
+
+
+def components_of(features: Path | str, image: Mapping[str, Any]) -> str:
+    """Hash of the principal components that a backbone's maps are read in; "" without."""
+    path = files.join(features, COMPONENTS_FILE)
+    return files.digest(path) if image.get("components") and files.exists(path) else ""
 
 
 def mask_path(job: LabelJob, shard: str) -> str:

@@ -34,6 +34,7 @@ from pipelines.self_label_settings import SHARDS, SelfLabelSettings
 from pipelines.shard_map import ActorResources
 
 Source = str | list[str]  # a shard without suffix, or paths of images
+DECIDE = ("use_proposals", "prompts", "short_side", "centring", "batch_size")  # of a reading, besides queries
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,8 @@ def make_job(
     classes = files.join(benchmarks, settings.benchmark)
     asked = classes_of(classes, reading, settings)
     sources = sources_of(settings, folder)
-    common = [weights, asked.queries, asked.names, settings.below, reading]
+    common = [weights, asked.queries, asked.names, settings.below]
+    common += [getattr(reading, name) for name in DECIDE]
     common.append(code_fingerprint((*CODE, "evaluation", "benchmarks")))
     stamps = {name: files.fingerprint(*common, content_of(source)) for name, source in sources.items()}
     return Job(
@@ -138,7 +140,9 @@ def classes_of(folder: str, reading: EvalSettings, settings: SelfLabelSettings) 
 def sources_of(settings: SelfLabelSettings, folder: Path | str) -> dict[str, Source]:
     """What to label, by the name of the shard that is written."""
     if settings.images == SHARDS:
-        return {shards.name_of(shard): files.absolute(shard) for shard in shards.list_shards(folder)}
+        listed = shards.list_shards(folder)
+        check(bool(listed), "self_label.images", SHARDS, f"a folder of images: {folder} has no shard")
+        return {shards.name_of(shard): files.absolute(shard) for shard in listed}
     paths = [files.absolute(path) for path in training_images(settings.images)]
     size = settings.shard_size
     return {f"{first // size:05d}": paths[first : first + size] for first in range(0, len(paths), size)}
@@ -148,7 +152,14 @@ def content_of(source: Source) -> Any:
     """What the labels of a shard depend on."""
     if isinstance(source, str):
         return files.digest(source + ".parquet")  # it holds a hash of every image
-    return [(path, files.digest(path)) for path in source]
+    return [files.digest(path) for path in source]  # wherever they lie
+
+
+def size_of(source: Source) -> int:
+    """How many images a source names; a tar that was cut holds fewer."""
+    if isinstance(source, str):
+        return len(shards.read_table(source + ".parquet", columns=["key"]))
+    return len(source)
 
 
 def table_path(job: Job, name: str) -> str:
@@ -207,6 +218,9 @@ class SelfLabeller:
                 row = {"key": raw["__key__"], "shard": shard, "row": len(rows), "labelled": True}
                 rows.append({**row, "words": words, "parts": ["noun"] * len(words)})
                 samples.append({"__key__": raw["__key__"], "jpg": raw["jpg"], **members})
+        lost = size_of(self.job.sources[shard]) - images - drops.total()
+        if lost > 0:
+            drops["missing_sample"] = lost
         folder = files.join(self.job.out, "labelled")
         shards.write_tar(files.join(folder, shard + ".tar"), samples)
         table = pa.Table.from_pylist(rows, schema=SAMPLES)

@@ -38,7 +38,7 @@ def main() -> None:
         for name in values["benchmarks"]:
             benchmark = read(f"{args.benchmarks}/{name}")
             found[name] = oracle.score(teacher, benchmark, data, settings.batch_size)
-            log.items += len(benchmark.ids)
+            log.items += len(set(benchmark.ids) - benchmark.held_out)
         log.unit = "images"
         oracle.write(args.out, found, given)
 

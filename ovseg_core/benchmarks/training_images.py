@@ -5,7 +5,8 @@ from pathlib import Path
 from ovseg_core import files
 from ovseg_core.benchmarks.benchmark import BenchmarkError, content_of, distinct
 
-SPLITS = ("ImageSets/Segmentation/train.txt", "ImageSets/SegmentationContext/train.txt")  # VOC, Context
+# Context, VOC: the tree of Context, VOC2010, has both
+SPLITS = ("ImageSets/SegmentationContext/train.txt", "ImageSets/Segmentation/train.txt")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
 

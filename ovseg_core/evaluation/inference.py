@@ -108,9 +108,11 @@ def class_map(
 
 
 def temperature_of(method: Method) -> float:
-    """The temperature that a method learnt to divide its scores by; 1 where it has none."""
+    """The temperature that a method learnt, or was given, to divide its scores by; 1 where it has none."""
     learnt = getattr(method, "log_temperature", None)
-    return max(0.01, float(learnt.detach().exp())) if learnt is not None else 1.0  # CLIP's bound
+    if learnt is None:
+        return float(getattr(method, "temperature", 1.0))
+    return max(0.01, float(learnt.detach().exp()))  # CLIP's bound
 
 
 def truth_regions(truths: Sequence[np.ndarray], size: Sequence[int]) -> Tensor:

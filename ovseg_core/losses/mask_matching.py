@@ -51,6 +51,7 @@ def matched_masks(
     logits = resize_logits(logits, truth)
     cost = focal_weight * focal(logits, truth) + dice_weight * (1 - dice(logits.sigmoid(), truth))
     real = torch.arange(truth.shape[1], device=truth.device) < num_masks[:, None]  # (B, M)
-    rows, columns = hungarian(cost.masked_fill(~real[:, None], NEVER))
+    # a cost that is not a number is matched too: the loss then says so, with the keys of the batch
+    rows, columns = hungarian(cost.masked_fill(~real[:, None], NEVER).nan_to_num(NEVER, NEVER))
     image = torch.arange(len(cost), device=cost.device)[:, None]
     return (cost[image, rows, columns] * real[image, columns]).sum() / real.sum().clamp(min=1)

@@ -22,9 +22,9 @@ class Completion:
     has: list[bool]  # whether anything is masked
 
 
-def said(captions: Sequence[str], names: Sequence[Sequence[str]]) -> list[list[str]]:
+def said(captions: Sequence[str], names: Sequence[Sequence[str]], verbs: bool = False) -> list[list[str]]:
     """Of each sample's names, those that the caption in the batch says: it may be one line of several."""
-    return [masking.named(caption, some) for caption, some in zip(captions, names, strict=True)]
+    return [masking.named(caption, some, verbs) for caption, some in zip(captions, names, strict=True)]
 
 
 def completion(
@@ -71,13 +71,22 @@ def in_prompt(names: Sequence[str], template: str) -> str:
 
 
 def prompted_names(
-    captions: Sequence[str], names: Sequence[Sequence[str]], count: int, prompts: str, seed: int
+    captions: Sequence[str],
+    names: Sequence[Sequence[str]],
+    count: int,
+    prompts: str,
+    seed: int,
+    verbs: bool = False,
 ) -> tuple[list[list[str]], list[list[str]]]:
-    """Up to `count` names of each caption, drawn, and each in a template of its own (GroupViT, Sec. 3.2)."""
+    """Up to `count` names of each caption, drawn, and each in a template of its own (GroupViT, Sec. 3.2).
+
+    `verbs`: there are verbs among the names.
+    """
     random = np.random.default_rng(seed)
     templates = PROMPTS[prompts]
     drawn = [
-        [some[index] for index in random.permutation(len(some))[:count]] for some in said(captions, names)
+        [some[index] for index in random.permutation(len(some))[:count]]
+        for some in said(captions, names, verbs)
     ]
     texts = [
         [in_prompt([name], templates[random.integers(len(templates))]) for name in some] for some in drawn

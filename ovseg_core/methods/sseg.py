@@ -72,7 +72,9 @@ class SSeg(nn.Module):
         losses = {"contrastive": contrast.pairs(images, self.embed_text(batch.captions))}
         if self.log_label_temperature is not None:
             count, names = settings.num_prompts, batch.nouns
-            drawn, texts = prompted_names(batch.captions, names, count, settings.prompts, batch.seed)
+            drawn, texts = prompted_names(
+                batch.captions, names, count, settings.prompts, batch.seed, verbs=True
+            )
             rows, has = text_rows(self.embed_text, texts, count, images.device)
             contrast.temperature = temperature_of(self.log_label_temperature)
             losses["multi_label"] = contrast.labels(images, rows, has, drawn, names)

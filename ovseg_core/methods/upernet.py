@@ -39,7 +39,12 @@ class UperNet(nn.Module):
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """`pixel`."""
-        logits = self.logits(batch.images)
+        if unknown := sorted(set(batch.label_names) - set(self.words)):
+            raise ParamError(
+                f"upernet learns the words of its corpus, and these lack {unknown[:3]}, which its labels "
+                "name; accepted: the labels of the stage self_label"
+            )
+        logits = self.classify(self.head(batch.features or self.image.maps(batch.images)))
         target = label_map(batch.masks, batch.labels)
         names = [self.words.index(name) for name in batch.label_names]
         own = torch.tensor([*names, UNKNOWN], device=target.device)[target]  # UNKNOWN is -1: the last

@@ -69,6 +69,7 @@ class ViTPyramid(nn.Module):
 
     def __init__(self, settings: ImageSettings, layers: Sequence[int]) -> None:
         super().__init__()
+        check(not settings.frozen, "model.image.frozen", True, "false for a vision transformer, which trains")
         # positions are interpolated where an image has another size than the weights were made for
         vit: Any = timm_vit(settings)
         vit.patch_embed.strict_img_size, vit.dynamic_img_size = False, True

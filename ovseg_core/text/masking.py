@@ -27,29 +27,32 @@ def lemmas() -> Lemmas:
 
 
 @lru_cache(1 << 16)
-def find(caption: str, names: tuple[str, ...]) -> tuple[Said, ...]:
+def find(caption: str, names: tuple[str, ...], verbs: bool = False) -> tuple[Said, ...]:
     """Where the caption says any of the names, in order; plurals count, and the longest name that fits.
 
     The names are those that the extraction found in this caption, so a word is not tagged again: "book a
-    hotel" is masked twice where the caption also names a book.
+    hotel" is masked twice where the caption also names a book. `verbs`: some names are verbs, which count in
+    any form ("running" says "run").
     """
     places = list(WORD.finditer(caption))
     texts = [place.group().lower() for place in places]
-    words = [Word(text, lemmas().lemma(text, "noun"), "NOUN") for text in texts]
+    parts = ("noun", "verb") if verbs else ("noun",)
+    readings = [[Word(text, lemmas().lemma(text, part), "NOUN") for text in texts] for part in parts]
     known, said, after = NamedEntities(names), [], 0
     for place, word in enumerate(places):
         if place < after:
             continue
-        name, length = known.at(words, place)
+        found = [known.at(words, place) for words in readings]
+        name, length = next((one for one in found if one[0]), ("", 1))
         after = place + length
         if name:
             said.append(Said(word.start(), places[place + length - 1].end(), name))
     return tuple(said)
 
 
-def named(caption: str, names: Sequence[str]) -> list[str]:
+def named(caption: str, names: Sequence[str], verbs: bool = False) -> list[str]:
     """Those of the names that the caption says, each once, in order of appearance."""
-    return list(dict.fromkeys(place.name for place in find(caption, tuple(names))))
+    return list(dict.fromkeys(place.name for place in find(caption, tuple(names), verbs)))
 
 
 def masked(caption: str, names: Sequence[str], mask: str, only: Collection[str] | None = None) -> str:

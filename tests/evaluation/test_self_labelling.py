@@ -160,6 +160,9 @@ def test_what_decides_the_labels_decides_the_stamps(world, tmp_path):
     first = job(world, tmp_path / "out").stamps
     assert job(world, tmp_path / "out", actors=7).stamps == first
     assert not set(job(world, tmp_path / "out", benchmark="rest").stamps.values()) & set(first.values())
+    rules = ("threshold=0.9", "threshold=0.5")  # applied on reading
+    strict, loose = (job(world, tmp_path / "out", benchmark="rest", rule=rule).stamps for rule in rules)
+    assert strict == loose
     files.write_bytes(world / "model" / "model.safetensors", b"others")
     assert not set(job(world, tmp_path / "out").stamps.values()) & set(first.values())
 
@@ -179,6 +182,15 @@ def test_a_folder_of_photos_of_any_size(world, tmp_path):
     ]  # fmt: skip
 
 
+def test_what_a_cut_shard_lost_is_counted(world, tmp_path):
+    made = job(world, tmp_path / "out")
+    (world / "data" / "shards" / "00002.tar").unlink()
+    assert by_hand(made)[2] == {"images": 2, "missing_sample": 2}
+    shutil.rmtree(world / "data" / "shards")
+    with pytest.raises(ParamError, match=r"self_label\.images is 'shards'; accepted: a folder of images"):
+        job(world, tmp_path / "out")
+
+
 def test_the_training_split_of_a_benchmark(world, tmp_path):
     folder = world / "benchmarks" / "colours"
     with pytest.raises(BenchmarkError, match=r"colours is a benchmark without a training split"):
@@ -188,6 +200,9 @@ def test_the_training_split_of_a_benchmark(world, tmp_path):
     (folder / "ImageSets/Segmentation/train.txt").write_text("a\nb\n")
     with pytest.raises(BenchmarkError, match=r"b.jpg and 0 more that .*train.txt names are missing"):
         training_images(folder)
+    (folder / "ImageSets/SegmentationContext").mkdir()
+    (folder / "ImageSets/SegmentationContext/train.txt").write_text("a\n")
+    assert training_images(folder) == [f"{folder}/JPEGImages/a.jpg"]  # Context's, in a tree that has both
     with pytest.raises(BenchmarkError, match="holds no image"):
         training_images(tmp_path / "nowhere")
 

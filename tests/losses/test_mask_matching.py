@@ -81,3 +81,8 @@ def test_the_slope_is_that_of_the_value():
     truth = torch.rand(2, 2, 3, 3, generator=torch.Generator().manual_seed(1)) > 0.5
     logits = torch.randn(2, 3, 3, 3, generator=torch.Generator().manual_seed(0)).requires_grad_()
     check_slope(lambda: matched_masks(logits, truth, torch.tensor([2, 1]), 20.0, 1.0), logits)
+
+
+def test_what_is_not_a_number_is_left_to_the_loop_to_report():
+    logits, truth = torch.full((1, 2, 2, 2), torch.nan), torch.ones(1, 1, 2, 2, dtype=torch.bool)
+    assert matched_masks(logits, truth, torch.tensor([1]), 20.0, 1.0).isnan()

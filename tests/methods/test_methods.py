@@ -7,6 +7,7 @@ import torch
 from small_methods import MODEL, SETTINGS, WORDS, batch, make
 
 from ovseg_core import params
+from ovseg_core.evaluation.inference import temperature_of
 from ovseg_core.methods.registry import METHODS, build
 from ovseg_core.methods.settings import METHOD_SETTINGS
 
@@ -139,3 +140,9 @@ def test_unknown_methods_and_keys_answer_with_what_there_is():
 def test_wrong_settings_are_refused_by_their_key(method, change, message):
     with pytest.raises(params.ParamError, match=message):
         make(method, **change)
+
+
+def test_a_threshold_reads_scores_at_the_temperature_that_made_them():
+    openseg, lseg = (build(method, SETTINGS[method], MODEL, WORDS) for method in ("openseg", "lseg"))
+    assert temperature_of(openseg) == pytest.approx(0.07)
+    assert temperature_of(lseg) == pytest.approx(0.07)

@@ -28,3 +28,9 @@ def test_names_are_found_in_order_each_where_it_stands():
     said = find("Cats chase teddy bears", ("bear", "teddy bear", "cat"))
     assert [(place.start, place.end, place.name) for place in said] == [(0, 4, "cat"), (11, 22, "teddy bear")]
     assert named("a dog and a cat and a dog", ["cat", "dog", "fish"]) == ["dog", "cat"]
+
+
+def test_verbs_are_found_in_any_form_where_asked():
+    caption, names = "a boy sat, riding past parked cars", ["boy", "sit", "ride", "park", "car"]
+    assert named(caption, names) == ["boy", "car"]
+    assert named(caption, names, verbs=True) == names
