@@ -26,6 +26,8 @@ import numpy as np
 from benchmarks import text_peers
 from ovseg_core.text import caption_files
 from ovseg_core.text.captions import lines
+from ovseg_core.text.phrases import PARTS as COLUMNS
+from ovseg_core.text.phrases import Parsed
 from ovseg_core.text.pipeline import CaptionParser
 from ovseg_core.text.treebank import read
 from ovseg_core.web import captions as toy
@@ -105,12 +107,20 @@ def scores(truth: list[Tagged], found: list[Tagged]) -> dict[str, float]:
     return f1
 
 
-def accuracy(parser: CaptionParser, path: Path, nltk: Path | None) -> None:
+def forms(model: str, texts: list[str]) -> list[Tagged]:
+    """The words that `ovseg parse --forms` gives."""
+    read_words = CaptionParser(model, forms=True).parse
+    rows = [Parsed.union([read_words([line])[line] for line in lines(text)], forms=True) for text in texts]
+    return [[(word, part) for part, name in COLUMNS.items() for word in getattr(row, name)] for row in rows]
+
+
+def accuracy(parser: CaptionParser, path: Path, nltk: Path | None, model: str) -> None:
     """Print F1 of nouns, adjectives and verbs, in percent, on raw sentences."""
     sentences = list(read(path))
     truth = [[(token.form, token.upos) for token in tokens] for _, tokens in sentences]
     texts = [text for text, _ in sentences]
     found = {"ours": [[(token.text, token.pos_) for token in doc] for doc in parser.pipeline.pipe(texts)]}
+    found["ovseg parse --forms"] = forms(model, texts)
     if nltk:
         tag = text_peers.nltk_tagger(nltk)
         found["NLTK"] = [[(word, text_peers.universal(word, t)) for word, t in tag(text)] for text in texts]
@@ -150,7 +160,7 @@ def main() -> None:
         args.nltk,
     )
     if args.treebank:
-        accuracy(pipeline, args.treebank, args.nltk)
+        accuracy(pipeline, args.treebank, args.nltk, args.model)
     if args.tagged:
         tagged_captions(pipeline, args.tagged)
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from ovseg_core import files, shards
 from ovseg_core.masks.mask_table import Labelled, mask_table
-from ovseg_core.params import ParamError, check
+from ovseg_core.params import check
 from ovseg_core.records import BadSample
 from ovseg_core.run_log import RunLog
 from ovseg_core.teachers.settings import settings_of
@@ -96,7 +96,7 @@ def label(
         log.items += report.pop("images")
         log.drops.update(report)
     log.facts |= {"shards": len(missing), "shards_kept": len(job.stamps) - len(missing)}
-    check_drops(log, settings)
+    shard_map.check_drops(log, "pseudo_label", settings.max_bad)
 
 
 def make_job(
@@ -144,16 +144,6 @@ def components_of(features: Path | str, image: Mapping[str, Any]) -> str:
 def mask_path(job: LabelJob, shard: str) -> str:
     """Where the masks of a shard lie."""
     return files.join(job.out, shards.name_of(shard) + ".parquet")
-
-
-def check_drops(log: RunLog, settings: LabelSettings) -> None:
-    """Fail when too many images were unusable: the masks that could be made are kept."""
-    dropped = sum(log.drops.values())
-    if dropped > settings.max_bad * log.items:
-        raise ParamError(
-            f"pseudo_label.max_bad is {settings.max_bad}, but {dropped} of {log.items} images could not be "
-            f"labelled: {dict(log.drops)}"
-        )
 
 
 class Labeller:

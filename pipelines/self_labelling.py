@@ -23,7 +23,7 @@ from ovseg_core.evaluation import inference
 from ovseg_core.evaluation.argmax import best_class
 from ovseg_core.evaluation.settings import EvalSettings
 from ovseg_core.methods.registry import Method, Regions
-from ovseg_core.params import ParamError, build, check
+from ovseg_core.params import build, check
 from ovseg_core.records import BadSample, Segments
 from ovseg_core.run_log import RunLog
 from ovseg_core.training.checkpoint import load_model, read_config
@@ -91,7 +91,7 @@ def label(
         log.items += report.pop("images")
         log.drops.update(report)
     log.facts |= {"shards": len(missing), "shards_kept": len(job.stamps) - len(missing)}
-    check_drops(log, job.settings)
+    shard_map.check_drops(log, "self_label", job.settings.max_bad)
     write_corpus(job)
 
 
@@ -165,16 +165,6 @@ def size_of(source: Source) -> int:
 def table_path(job: Job, name: str) -> str:
     """The table of a labelled shard, written last."""
     return files.join(job.out, "labelled", name + ".parquet")
-
-
-def check_drops(log: RunLog, settings: SelfLabelSettings) -> None:
-    """Fail when too many images were unusable: the labels that could be made are kept."""
-    dropped = sum(log.drops.values())
-    if dropped > settings.max_bad * log.items:
-        raise ParamError(
-            f"self_label.max_bad is {settings.max_bad}, but {dropped} of {log.items} images could not be "
-            f"labelled: {dict(log.drops)}"
-        )
 
 
 def write_corpus(job: Job) -> None:

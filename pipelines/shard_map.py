@@ -7,6 +7,8 @@ from typing import Any, Protocol, TypeVar
 
 from tqdm import tqdm
 
+from ovseg_core.params import ParamError
+from ovseg_core.run_log import RunLog
 from pipelines.cluster import on_cluster
 
 logger = logging.getLogger(__name__)
@@ -89,3 +91,13 @@ class _Actor:
 
     def run(self, shard: str) -> Any:
         return self.worker(shard)
+
+
+def check_drops(log: RunLog, section: str, max_bad: float) -> None:
+    """Fail when too many images were unusable: the labels that could be made are kept."""
+    dropped = sum(log.drops.values())
+    if dropped > max_bad * log.items:
+        raise ParamError(
+            f"{section}.max_bad is {max_bad}, but {dropped} of {log.items} images could not be labelled: "
+            f"{dict(log.drops)}"
+        )

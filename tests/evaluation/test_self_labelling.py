@@ -22,7 +22,7 @@ from ovseg_core.training.job import run_job
 from ovseg_core.training.loop import Worker
 from ovseg_core.training.samples import decode
 from ovseg_core.training.shard_cache import LoadedShard
-from pipelines import self_labelling, settings
+from pipelines import self_labelling, settings, shard_map
 from pipelines.cluster import ClusterSettings
 from pipelines.self_labelling import SelfLabeller, label, make_job
 
@@ -212,7 +212,7 @@ def test_too_many_broken_images_fail_after_the_rest_is_written(world, tmp_path):
         log.items, log.drops["undecodable_image"] = 100, 6
         made = job(world, tmp_path / "out").settings
         with pytest.raises(ParamError, match=r"self_label\.max_bad is 0\.05, but 6 of 100 images"):
-            self_labelling.check_drops(log, made)
+            shard_map.check_drops(log, "self_label", made.max_bad)
 
 
 def test_a_run_that_is_gone_is_named(world, tmp_path):
