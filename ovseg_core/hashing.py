@@ -25,6 +25,11 @@ def uids(urls: pa.ChunkedArray, captions: pa.ChunkedArray, batch: int = 10_000) 
     return pa.chunked_array(chunks, pa.string())
 
 
+def number(text: str) -> int:
+    """A 64-bit number that depends on the text alone: a seed for what it names, or its place in a draw."""
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
+
+
 def sha256(content: bytes) -> str:
     """Hex SHA-256, as in img2dataset's column of that name."""
     return hashlib.sha256(content).hexdigest()

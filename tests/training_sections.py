@@ -5,6 +5,7 @@ from ovseg_core.training.settings import DataSettings, TrainSettings
 DATA = {
     "labelled": 0.5,
     "captioned": True,
+    "images": None,
     "pairs": 0.0,
     "words": None,
     "pseudo": "masks",

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ovseg_core import files, shards
+from ovseg_core import files, hashing, shards
 from ovseg_core.params import ParamError
 from ovseg_core.text import filters
 from ovseg_core.training.pairs import EntityTable, read_entities
@@ -76,13 +76,18 @@ def read_streams(
 def read_samples(
     folders: DataFolders, settings: DataSettings, nouns: bool = False, verbs: bool = False
 ) -> pa.Table:
-    """The samples of the corpus with the words that `data.words` takes.
+    """The samples of the corpus that `data.images` draws, with the words that `data.words` takes.
 
     A captioned sample that has none of them is left out, as `curate.filter` of that name would have done.
     With `nouns`, a column of that name holds those of the words that are one, before `data.words` takes; with
     `verbs` those too, as far as `curate.filter` kept them.
+
+    Raises:
+        ParamError: when there are fewer samples of a kind that is read than `data.images`.
     """
     table = shards.read_table(files.join(folders["corpus"], "samples.parquet"))
+    if settings.images is not None:
+        table = _drawn(table, settings.images, settings.labelled_share)
     if settings.words is None and not nouns:
         return table
     units = pa.table(
@@ -103,6 +108,20 @@ def read_samples(
     some = pc.greater(pc.list_value_length(words), 0)
     table = table.set_column(table.column_names.index("words"), "words", words)
     return table.filter(pc.or_(table["labelled"], some))
+
+
+def _drawn(table: pa.Table, images: int, labelled_share: float) -> pa.Table:
+    """`images` samples of each kind by the hash of their key: fewer are always among more."""
+    place = np.array([hashing.number(key) for key in table["key"].to_pylist()], np.uint64)
+    labelled = table["labelled"].to_numpy()
+    kept = np.zeros(len(table), bool)
+    for kind, share in ((True, labelled_share), (False, 1 - labelled_share)):
+        rows = np.flatnonzero(labelled == kind)
+        if share > 0 and len(rows) < images:
+            have = f"{len(rows)} {'labelled' if kind else 'caption-only'} images"
+            raise ParamError(f"data.images is {images}, but the corpus has {have}")
+        kept[rows[np.argsort(place[rows])[:images]]] = True
+    return table.filter(pa.array(kept))
 
 
 def _stream(table: pa.Table, labelled: bool, folders: DataFolders) -> Stream:

@@ -3,7 +3,6 @@
 Shape letters: S side of the view; h = w = S / mask_stride; M masks; B images.
 """
 
-import hashlib
 import math
 from dataclasses import dataclass, field
 
@@ -11,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ovseg_core import shards
+from ovseg_core import hashing, shards
 from ovseg_core.records import BadSample, Batch
 from ovseg_core.training.augment import View, draw_view, whole_view
 from ovseg_core.training.settings import DataSettings
@@ -72,7 +71,7 @@ def prepare(
     Args:
         maps: (C, h, w) cached maps that stand for the image, or none.
     """
-    random = np.random.default_rng((*seed, _number(key)))
+    random = np.random.default_rng((*seed, hashing.number(key)))
     caption = sample.captions[int(random.integers(len(sample.captions)))]
     if sample.image is None:
         view, image = whole_view(settings, random), None
@@ -82,10 +81,6 @@ def prepare(
         image = view.image(sample.image)
     masks, names = _masks_of(sample, view, settings)
     return Prepared(key, caption, words, image, masks, names, maps)
-
-
-def _number(key: str) -> int:
-    return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big")
 
 
 def maps_of(shard: LoadedShard, row: int, key: str) -> list[Tensor]:

@@ -84,6 +84,7 @@ class DataSettings:
 
     labelled: float  # share of a batch with human masks
     captioned: bool  # images that have only a caption fill the rest; false leaves them out
+    images: int | None  # samples of each kind, labelled and caption-only, that a run learns from; null: all
     pairs: float  # share of a batch that partners fill: images that show an entity of another image of it
     words: CaptionFilter | None  # what a run takes of the words that curate.filter kept; null: all of them
     pseudo: str | None  # teacher whose masks caption-only images carry
@@ -111,6 +112,7 @@ class DataSettings:
             self.labelled,
             "above 0 where data.captioned is false, or there is nothing to train on",
         )
+        check(self.images is None or self.images >= 1, "data.images", self.images, "at least 1, or null")
         room = (1 - self.labelled_share) / 2
         check(
             0 <= self.pairs <= room,

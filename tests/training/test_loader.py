@@ -307,6 +307,22 @@ def test_a_run_takes_some_parts_of_speech(tmp_path):
     assert (stream.keys.to_pylist(), stream.words.to_pylist()) == (["a"], [["fish", "red", "red fish"]])
 
 
+def test_fewer_images_are_among_more_and_as_many_as_asked_for(corpus):
+    folders = DataFolders(str(corpus))
+
+    def keys(images, **changes):
+        streams = read_streams(folders, data_settings(images=images, **changes))
+        return {labelled: set(stream.keys.to_pylist()) for labelled, stream in streams.items()}
+
+    few, more, every = keys(4), keys(9), keys(None)
+    for labelled in (True, False):
+        assert [len(few[labelled]), len(more[labelled])] == [4, 9]
+        assert few[labelled] < more[labelled] < every[labelled]
+    assert len(keys(20, labelled=0.0)[False]) == 20  # of the labelled ones, which it leaves out, there are 10
+    with pytest.raises(ParamError, match=r"data.images is 11, but the corpus has 10 labelled images"):
+        keys(11)
+
+
 def test_cached_maps_replace_images_and_flip_with_the_masks(corpus, tmp_path):
     maps = torch.arange(8 * 2 * 4, dtype=torch.float16).reshape(8, 2, 1, 4)
     valid = torch.ones(8, dtype=torch.bool)

@@ -44,6 +44,7 @@ def test_a_wrong_value_of_train_is_refused(key, value, message):
     ("key", "value", "message"),
     [
         ("labelled", 1.5, "data.labelled is 1.5; accepted: from 0 to 1"),
+        ("images", 0, "data.images is 0; accepted: at least 1, or null"),
         ("max_bad", -1.0, "data.max_bad is -1.0"),
         ("window", 0, "data.window is 0; accepted: at least 1"),
         ("memory_mb", -1, "data.memory_mb is -1; accepted: at least 0"),
