@@ -9,7 +9,8 @@ import json
 import logging
 import re
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,7 +23,7 @@ from ovseg_core import files
 from ovseg_core.records import BadSample, Sample, Segments
 
 logger = logging.getLogger(__name__)
-STAMP = b"ovseg.fingerprint"
+STAMP, REPORT = b"ovseg.fingerprint", b"ovseg.report"  # in the metadata of tables
 SAFE_MEMBER = re.compile(r"[A-Za-z0-9_-]+(\.[a-z0-9_]+)+")
 MAX_PIXELS = 64_000_000  # an image above this is refused before it is decoded
 
@@ -139,6 +140,23 @@ def decode_sample(raw: dict[str, Any]) -> Sample:
     return Sample(key=raw["__key__"], image=image, caption=caption, segments=segments)
 
 
+def decoded_batches(
+    samples: Iterable[dict[str, Any]], size: int, drops: Counter[str]
+) -> Iterator[list[tuple[dict[str, Any], np.ndarray]]]:
+    """Raw samples with their images, `size` at a time; what cannot be decoded is counted in `drops`."""
+    batch: list[tuple[dict[str, Any], np.ndarray]] = []
+    for raw in samples:
+        try:
+            batch.append((raw, decode_sample(raw).image))
+        except BadSample as error:
+            drops[error.reason] += 1
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
 def decode_segments(raw: dict[str, Any], size: tuple[int, int] | None) -> Segments:
     """The `{key}.png` (16-bit segment ids) and the `segments` names of `{key}.json`; `size`: the image's.
 
@@ -193,9 +211,14 @@ def encode_segments(segments: Segments) -> dict[str, bytes]:
     return {"png": buffer.getvalue(), "json": json.dumps({"segments": segments.names}).encode()}
 
 
-def write_table(path: Path | str, table: pa.Table, fingerprint: str = "") -> None:
-    """Write a parquet table atomically, stamped with the fingerprint of what made it."""
-    stamped = table.replace_schema_metadata({**(table.schema.metadata or {}), STAMP: fingerprint.encode()})
+def write_table(
+    path: Path | str, table: pa.Table, fingerprint: str = "", report: Mapping[str, int] | None = None
+) -> None:
+    """Write a parquet table atomically, with the fingerprint of what made it and what was counted then."""
+    metadata = {**(table.schema.metadata or {}), STAMP: fingerprint.encode()}
+    if report:
+        metadata[REPORT] = json.dumps(report).encode()
+    stamped = table.replace_schema_metadata(metadata)
     with files.atomic(path) as handle:
         pq.write_table(stamped, handle)
 
@@ -217,8 +240,17 @@ def read_table(path: Path | str, columns: list[str] | None = None) -> pa.Table:
 
 def stamp_of(path: Path | str) -> str | None:
     """The fingerprint in a parquet file's metadata; None when the file is missing or unreadable."""
+    return _metadata(path).get(STAMP, b"").decode() or None
+
+
+def report_of(path: Path | str) -> dict[str, int]:
+    """What was counted when a parquet file was written."""
+    return dict(json.loads(_metadata(path).get(REPORT, b"{}")))
+
+
+def _metadata(path: Path | str) -> dict[bytes, bytes]:
     try:
         with files.open_read(path) as handle:
-            return (pq.read_schema(handle).metadata or {}).get(STAMP, b"").decode() or None
+            return pq.read_schema(handle).metadata or {}
     except (OSError, pa.ArrowInvalid):
-        return None
+        return {}

@@ -14,7 +14,6 @@ import numpy as np
 from ovseg_core import files, shards
 from ovseg_core.masks.mask_table import Labelled, mask_table
 from ovseg_core.params import check
-from ovseg_core.records import BadSample
 from ovseg_core.run_log import RunLog
 from ovseg_core.teachers.settings import settings_of
 from ovseg_core.training.identity import CODE, code_fingerprint
@@ -91,12 +90,8 @@ def label(
             log.work_starts()
             reports = shard_map.map_shards(lambda: Labeller(job), missing, resources, "label")
         files.sweep(out)  # what an actor that was killed left
-    log.unit = "images"
-    for report in reports:
-        log.items += report.pop("images")
-        log.drops.update(report)
-    log.facts |= {"shards": len(missing), "shards_kept": len(job.stamps) - len(missing)}
-    shard_map.check_drops(log, "pseudo_label", settings.max_bad)
+    tables = [mask_path(job, shard) for shard in job.stamps]
+    shard_map.account(log, reports, tables, "pseudo_label", settings.max_bad)
 
 
 def make_job(
@@ -168,28 +163,17 @@ class Labeller:
         keys = shards.read_table(shard + ".parquet", columns=["key"])["key"].to_pylist()
         drops: Counter[str] = Counter()
         maps = self.maps(shard, keys)
-        batches = in_background(lambda: self.batches(shard, drops))  # decodes while the teacher looks
+        samples, size = shards.whole_samples(shard), self.settings.batch_size
+        # decodes while the teacher looks
+        batches = in_background(lambda: shards.decoded_batches(samples, size, drops))
         found = dict(row for batch in batches for row in self.label(batch, maps))
         missing = sum(key not in found for key in keys) - drops.total()
         if missing:
             drops["missing_sample"] = missing
         table = mask_table(keys, found, self.job.weights)
-        shards.write_table(mask_path(self.job, shard), table, self.job.stamps[shard])
-        return {"images": len(keys), **drops}
-
-    def batches(self, shard: str, drops: Counter[str]) -> Iterator[list[tuple[str, np.ndarray]]]:
-        """Keys and images of a shard, batch by batch; what cannot be decoded is counted in `drops`."""
-        batch: list[tuple[str, np.ndarray]] = []
-        for raw in shards.whole_samples(shard):
-            try:
-                batch.append((raw["__key__"], shards.decode_sample(raw).image))
-            except BadSample as error:
-                drops[error.reason] += 1
-            if len(batch) == self.settings.batch_size:
-                yield batch
-                batch = []
-        if batch:
-            yield batch
+        report = {"images": len(keys), **drops}
+        shards.write_table(mask_path(self.job, shard), table, self.job.stamps[shard], report)
+        return report
 
     def maps(self, shard: str, keys: list[str]) -> Callable[[list[str]], list[Any]]:
         """A function from keys to cached maps, one (B, C, h, w) tensor per level; none without a cache."""
@@ -203,13 +187,13 @@ class Labeller:
         return lambda some: [levels[name][[row[key] for key in some]] for name in names]
 
     def label(
-        self, batch: list[tuple[str, np.ndarray]], maps: Callable[[list[str]], list[Any]]
+        self, batch: list[tuple[dict[str, Any], np.ndarray]], maps: Callable[[list[str]], list[Any]]
     ) -> Iterator[tuple[str, Labelled]]:
         """Key, size and masks of each image of a batch."""
         import torch
 
-        images = [image for _, image in batch]
+        keys, images = [raw["__key__"] for raw, _ in batch], [image for _, image in batch]
         with torch.autocast(self.device, torch.bfloat16, enabled=self.half):
-            proposed = self.teacher(images, maps([key for key, _ in batch]))
-        for (key, image), masks in zip(batch, proposed, strict=True):
+            proposed = self.teacher(images, maps(keys))
+        for key, image, masks in zip(keys, images, proposed, strict=True):
             yield key, ((image.shape[0], image.shape[1]), masks)

@@ -10,7 +10,7 @@ from ovseg_core.methods.settings import METHOD_SETTINGS
 from ovseg_core.models.settings import ModelSettings
 from ovseg_core.params import ParamError, build, check, merge
 from ovseg_core.reporting.settings import ReportSettings
-from ovseg_core.teachers.settings import settings_of
+from ovseg_core.teachers.settings import named, settings_of
 from ovseg_core.text.filters import TAKEN
 from ovseg_core.text.settings import CurateSettings, ExtractSettings
 from ovseg_core.training.settings import DataSettings, FeatureSettings, TrainSettings
@@ -104,20 +104,21 @@ def check_lists(values: Mapping[str, Any]) -> None:
         seeds,
         "a list of different whole numbers from 0",
     )
-    named = isinstance(benchmarks, list) and all(isinstance(b, str) and NAME.fullmatch(b) for b in benchmarks)
-    check(named and bool(benchmarks), "benchmarks", benchmarks, "a list of folder names in data/benchmarks")
+    names = isinstance(benchmarks, list) and all(isinstance(b, str) and NAME.fullmatch(b) for b in benchmarks)
+    check(names and bool(benchmarks), "benchmarks", benchmarks, "a list of folder names in data/benchmarks")
 
 
 def check_teachers(values: Mapping[str, Any]) -> None:
     """Every labelling teacher is of a known kind and has that kind's settings."""
     for name, given in values["teachers"].items():
         check(isinstance(given, Mapping), f"teachers.{name}", given, "a section with `kind`")
-        settings_of(given, name)
+        with named(name):
+            settings_of(given)
 
 
 def teaches(values: Mapping[str, Any]) -> bool:
     """Whether a labelling teacher reads the model of the stage `teach`; else there is nothing to train."""
-    return any(settings_of(given, name).reads_model for name, given in values["teachers"].items())
+    return any(settings_of(given).reads_model for given in values["teachers"].values())
 
 
 def plus_name(of: str) -> str:

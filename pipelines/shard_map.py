@@ -1,12 +1,14 @@
 """One task per shard over a pool of Ray actors: retried when an actor dies, skipped when it is done."""
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from tqdm import tqdm
 
+from ovseg_core import shards
 from ovseg_core.params import ParamError
 from ovseg_core.run_log import RunLog
 from pipelines.cluster import on_cluster
@@ -33,9 +35,9 @@ class ActorResources:
 
 
 def map_shards(
-    make_worker: Callable[[], ShardWorker], shards: Sequence[str], resources: ActorResources, label: str
+    make_worker: Callable[[], ShardWorker], tasks: Sequence[str], resources: ActorResources, label: str
 ) -> list[Any]:
-    """Call a worker with every shard, in parallel, and return the reports in the order of `shards`.
+    """Call a worker with every shard, in parallel, and return the reports in the order of `tasks`.
 
     `make_worker` runs in the actor, so weights and pipelines never travel with a task. A task whose
     actor was killed runs again on a fresh one, so a worker may see a shard twice: its writes are
@@ -43,7 +45,7 @@ def map_shards(
     """
     import ray
 
-    if not shards:
+    if not tasks:
         return []
     actor_class: Any = ray.remote(
         num_cpus=resources.num_cpus,
@@ -51,13 +53,13 @@ def map_shards(
         max_restarts=MAX_RESTARTS,
         max_task_retries=MAX_RESTARTS,
     )(_Actor)
-    number = min(resources.actors, len(shards), most_actors(resources))
+    number = min(resources.actors, len(tasks), most_actors(resources))
     pool: list[Any] = [actor_class.remote(make_worker) for _ in range(number)]
     reports: dict[int, Any] = {}
-    waiting = list(enumerate(shards))[::-1]
+    waiting = list(enumerate(tasks))[::-1]
     running: dict[Any, tuple[int, Any]] = {}
     try:
-        with tqdm(total=len(shards), desc=label, unit="shard") as bar:
+        with tqdm(total=len(tasks), desc=label, unit="shard") as bar:
             while waiting or running:
                 idle = [actor for actor in pool if all(actor is not busy for _, busy in running.values())]
                 for actor in idle[: len(waiting)]:
@@ -66,12 +68,12 @@ def map_shards(
                 done, _ = ray.wait(list(running), num_returns=1)
                 for reference in done:
                     index, _actor = running.pop(reference)
-                    reports[index] = ray.get(reference)
+                    reports[index] = result_of(reference)
                     bar.update()
     finally:
         for actor in pool:
             ray.kill(actor)
-    return [reports[index] for index in range(len(shards))]
+    return [reports[index] for index in range(len(tasks))]
 
 
 def most_actors(resources: ActorResources) -> int:
@@ -86,18 +88,50 @@ def most_actors(resources: ActorResources) -> int:
 
 
 class _Actor:
+    """Builds its worker with the first shard: an error there then reaches the caller as what it is."""
+
     def __init__(self, make_worker: Callable[[], ShardWorker]) -> None:
-        self.worker = make_worker()
+        self.make_worker = make_worker
+        self.worker: ShardWorker | None = None
 
     def run(self, shard: str) -> Any:
+        self.worker = self.worker or self.make_worker()
         return self.worker(shard)
 
 
-def check_drops(log: RunLog, section: str, max_bad: float) -> None:
-    """Fail when too many images were unusable: the labels that could be made are kept."""
-    dropped = sum(log.drops.values())
-    if dropped > max_bad * log.items:
+def result_of(reference: Any) -> Any:
+    """A task's report.
+
+    Raises:
+        ParamError: as the worker raised it, without the trace of another process around it.
+    """
+    import ray
+
+    try:
+        return ray.get(reference)
+    except ray.exceptions.RayTaskError as error:
+        if isinstance(error.cause, ParamError):
+            raise error.cause from None
+        raise
+
+
+def account(
+    log: RunLog, reports: Sequence[dict[str, int]], tables: Sequence[str], section: str, max_bad: float
+) -> None:
+    """Enter this run's images, and what the shards of all tables dropped, also in earlier runs.
+
+    Raises:
+        ParamError: when more than `max_bad` of all images were unusable. Labels that could be made are kept.
+    """
+    counts: Counter[str] = Counter()
+    for path in tables:
+        counts.update(shards.report_of(path))
+    images = counts.pop("images", 0)
+    log.items, log.unit = sum(report["images"] for report in reports), "images"
+    log.facts |= {"shards": len(reports), "shards_kept": len(tables) - len(reports)}
+    log.drops.update(counts)
+    if counts.total() > max_bad * images:
         raise ParamError(
-            f"{section}.max_bad is {max_bad}, but {dropped} of {log.items} images could not be labelled: "
-            f"{dict(log.drops)}"
+            f"{section}.max_bad is {max_bad}, but {counts.total()} of {images} images could not be labelled: "
+            f"{dict(counts)}"
         )

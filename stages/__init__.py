@@ -13,13 +13,17 @@ from pipelines import settings
 logger = logging.getLogger(__name__)
 
 
-def run(main: Callable[[], None]) -> None:
-    """Run a stage. All of params.yaml is checked before any work; a wrong value ends in one line."""
+def run(main: Callable[[], None], *expected: type[Exception]) -> None:
+    """Run a stage. All of params.yaml is checked before any work.
+
+    A wrong value ends in one line, and so do errors that are `expected`, such as a benchmark without a mask.
+    """
     logging.captureWarnings(True)
+    told: tuple[type[Exception], ...] = (ParamError, *expected)
     try:
         settings.resolve(params.read("params.yaml"))
         main()
-    except ParamError as error:
+    except told as error:
         sys.exit(f"{sys.argv[0].rpartition('/')[2].removesuffix('.py')}: {error}")
 
 

@@ -4,7 +4,9 @@ import argparse
 from pathlib import Path
 
 from ovseg_core import params
+from ovseg_core.benchmarks.benchmark import BenchmarkError
 from ovseg_core.run_log import RunLog
+from ovseg_core.training.checkpoint import CheckpointError
 from pipelines.cluster import ClusterSettings
 from pipelines.evaluation import evaluate
 from stages import run
@@ -26,4 +28,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, BenchmarkError, CheckpointError)

@@ -6,9 +6,12 @@ from pathlib import Path
 import torch
 
 from ovseg_core import params
+from ovseg_core.benchmarks.benchmark import BenchmarkError
 from ovseg_core.benchmarks.folder import read
 from ovseg_core.run_log import RunLog
 from ovseg_core.teachers.registry import load
+from ovseg_core.teachers.settings import named
+from ovseg_core.training.checkpoint import CheckpointError
 from ovseg_core.training.settings import DataSettings
 from pipelines import oracle
 from pipelines.labelling import LabelSettings
@@ -32,16 +35,16 @@ def main() -> None:
     with RunLog("oracle", args.log) as log:
         torch.set_num_threads(max(1, int(settings.num_cpus)))
         device = "cuda" if settings.num_gpus else "cpu"
-        teacher = load(given, args.model, device, image, args.features)
-        log.work_starts()
-        found = {}
-        for name in values["benchmarks"]:
-            benchmark = read(f"{args.benchmarks}/{name}")
-            found[name] = oracle.score(teacher, benchmark, data, settings.batch_size)
-            log.items += len(set(benchmark.ids) - benchmark.held_out)
-        log.unit = "images"
+        log.unit, found = "images", {}
+        with named(args.teacher):
+            teacher = load(given, args.model, device, image, args.features)
+            log.work_starts()
+            for name in values["benchmarks"]:
+                benchmark = read(f"{args.benchmarks}/{name}")
+                found[name] = oracle.score(teacher, benchmark, data, settings.batch_size)
+                log.items += len(set(benchmark.ids) - benchmark.held_out)
         oracle.write(args.out, found, given)
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, BenchmarkError, CheckpointError)

@@ -1,13 +1,14 @@
 """DVC stage `pseudo_label`: a trained teacher and the captioned shards in, masks with scores out."""
 
 import argparse
-import sys
 from pathlib import Path
 
 from ovseg_core import params
 from ovseg_core.run_log import RunLog
+from ovseg_core.teachers.settings import named
 from pipelines.cluster import ClusterSettings
 from pipelines.labelling import LabelSettings, label
+from stages import run
 
 
 def main() -> None:
@@ -24,12 +25,9 @@ def main() -> None:
     teacher, image = values["teachers"][args.teacher], values["model"]["image"]
     settings = params.load("params.yaml", "pseudo_label", LabelSettings)
     ray = params.load("params.yaml", "cluster", ClusterSettings)
-    with RunLog("pseudo_label", args.log) as log:
-        try:
-            label(teacher, args.model, args.shards, args.features, args.out, settings, ray, log, image)
-        except params.ParamError as error:
-            sys.exit(f"pseudo_label: {error}")
+    with RunLog("pseudo_label", args.log) as log, named(args.teacher):
+        label(teacher, args.model, args.shards, args.features, args.out, settings, ray, log, image)
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -1,7 +1,6 @@
 """DVC stage `self_label`: a trained run and images in, a label and a confidence for every pixel out."""
 
 import argparse
-import sys
 from pathlib import Path
 
 from ovseg_core import files, params
@@ -25,12 +24,9 @@ def main() -> None:
 
     ray = params.load("params.yaml", "cluster", ClusterSettings)
     with RunLog("self_label", args.log) as log:
-        try:
-            given = files.read_json(args.given)
-            label(given, args.model, args.benchmarks, args.shards, args.out, ray, log)
-        except (CheckpointError, BenchmarkError) as error:
-            sys.exit(f"self_label: {error}")
+        given = files.read_json(args.given)
+        label(given, args.model, args.benchmarks, args.shards, args.out, ray, log)
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, BenchmarkError, CheckpointError)

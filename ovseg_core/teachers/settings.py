@@ -1,6 +1,7 @@
 """Sections `teachers.<name>` of params.yaml, by `kind`. No torch here: checking parameters stays cheap."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,7 +108,16 @@ class KMeansSettings:
 TEACHER_SETTINGS: dict[str, type] = {"mask_model": MaskTeacherSettings, "kmeans": KMeansSettings}
 
 
-def settings_of(given: Mapping[str, Any], name: str = "<name>") -> Any:
+@contextmanager
+def named(name: str) -> Iterator[None]:
+    """A teacher does not know its name: in messages from within the block `<name>` becomes it."""
+    try:
+        yield
+    except ParamError as error:
+        raise ParamError(str(error).replace("teachers.<name>", f"teachers.{name}")) from error
+
+
+def settings_of(given: Mapping[str, Any]) -> Any:
     """The settings of one section `teachers.<name>`, by its kind.
 
     Raises:
@@ -115,6 +125,6 @@ def settings_of(given: Mapping[str, Any], name: str = "<name>") -> Any:
     """
     kind = given.get("kind")
     if kind not in TEACHER_SETTINGS:
-        raise ParamError(f"teachers.{name}.kind is {kind!r}; accepted: {', '.join(TEACHER_SETTINGS)}")
+        raise ParamError(f"teachers.<name>.kind is {kind!r}; accepted: {', '.join(TEACHER_SETTINGS)}")
     rest = {key: value for key, value in given.items() if key != "kind"}
-    return build(rest, f"teachers.{name}", TEACHER_SETTINGS[kind])
+    return build(rest, "teachers.<name>", TEACHER_SETTINGS[kind])

@@ -1,6 +1,7 @@
 """What the curation kept, as the trainer samples it: one table per stream, and the vocabulary."""
 
 import json
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -83,9 +84,12 @@ def read_samples(
     `verbs` those too, as far as `curate.filter` kept them.
 
     Raises:
-        ParamError: when there are fewer samples of a kind that is read than `data.images`.
+        ParamError: when there are fewer samples of a kind that is read than `data.images`, or none of what
+            another model labelled is as sure as `data.min_confidence`.
     """
     table = shards.read_table(files.join(folders["corpus"], "samples.parquet"))
+    if "confidence" in table.column_names:
+        table = _sure(table, settings.min_confidence)
     if settings.images is not None:
         table = _drawn(table, settings.images, settings.labelled_share)
     if settings.words is None and not nouns:
@@ -108,6 +112,18 @@ def read_samples(
     some = pc.greater(pc.list_value_length(words), 0)
     table = table.set_column(table.column_names.index("words"), "words", words)
     return table.filter(pc.or_(table["labelled"], some))
+
+
+def _sure(table: pa.Table, least: float) -> pa.Table:
+    """Without the images whose surest pixel is below `least`: nothing of them would be learnt."""
+    steps = pc.floor(pc.multiply(table["confidence"], 255))  # as the map that is stored has them
+    kept = table.filter(pc.greater_equal(steps, math.floor(255 * least)))
+    if len(table) and not len(kept):
+        highest = pc.max(table["confidence"]).as_py()
+        raise ParamError(
+            f"data.min_confidence is {least}, but no pixel is as sure; accepted: up to {highest:.2g}"
+        )
+    return kept
 
 
 def _drawn(table: pa.Table, images: int, labelled_share: float) -> pa.Table:

@@ -3,6 +3,7 @@
 import shutil
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from colour_world import COLOURS, ColourMethod, write_benchmark
@@ -17,14 +18,16 @@ from ovseg_core.benchmarks.training_images import training_images
 from ovseg_core.params import ParamError
 from ovseg_core.run_log import RunLog
 from ovseg_core.training.checkpoint import CheckpointError, load_model
+from ovseg_core.training.corpus import DataFolders, read_samples
 from ovseg_core.training.identity import Job
 from ovseg_core.training.job import run_job
 from ovseg_core.training.loop import Worker
 from ovseg_core.training.samples import decode
 from ovseg_core.training.shard_cache import LoadedShard
-from pipelines import self_labelling, settings, shard_map
+from pipelines import self_labeller, settings, shard_map
 from pipelines.cluster import ClusterSettings
-from pipelines.self_labelling import SelfLabeller, label, make_job
+from pipelines.self_labeller import SelfLabeller
+from pipelines.self_labelling import label, make_job, write_corpus
 
 CLUSTER = ClusterSettings(num_cpus=2, workers=1)
 NAMES = ("red", "green, lime", "blue", "white")
@@ -39,7 +42,7 @@ class Knowing(ColourMethod):
 @pytest.fixture
 def world(tmp_path, monkeypatch):
     """A folder with a model, a benchmark of four colours, and three shards of coloured squares."""
-    monkeypatch.setattr(self_labelling, "load_model", lambda folder: Knowing())
+    monkeypatch.setattr(self_labeller, "load_model", lambda folder: Knowing())
     files.write_bytes(tmp_path / "model" / "model.safetensors", b"weights")
     config = {"format": 1, "method": "openseg", "settings": {}, "model": {}, "words": []}
     files.write_json(tmp_path / "model" / "config.json", config)
@@ -70,7 +73,7 @@ def by_hand(made):
     """What one labeller in this process writes."""
     worker = SelfLabeller(made)
     reports = [worker(name) for name in made.sources]
-    self_labelling.write_corpus(made)
+    write_corpus(made)
     return reports
 
 
@@ -137,7 +140,7 @@ def test_actors_write_the_same_bytes_and_only_what_is_missing(local_ray, world, 
     folder = write_model(tmp_path / "real")
     one, two = tmp_path / "hand", tmp_path / "actors"
     made = make_job(given(), folder, world / "benchmarks", world / "data" / "shards", one)
-    monkeypatch.setattr(self_labelling, "load_model", load_model)
+    monkeypatch.setattr(self_labeller, "load_model", load_model)
     by_hand(made)
 
     def run() -> RunLog:
@@ -207,12 +210,35 @@ def test_the_training_split_of_a_benchmark(world, tmp_path):
         training_images(tmp_path / "nowhere")
 
 
-def test_too_many_broken_images_fail_after_the_rest_is_written(world, tmp_path):
-    with RunLog("self_label", None) as log:
-        log.items, log.drops["undecodable_image"] = 100, 6
-        made = job(world, tmp_path / "out").settings
+def test_a_threshold_that_no_pixel_reaches_is_refused(world, tmp_path):
+    made = job(world, tmp_path / "out")
+    by_hand(made)
+    folders = DataFolders(str(tmp_path / "out"))
+    table = read_samples(folders, data_settings(min_confidence=0.9))
+    rows = {row["key"]: row["confidence"] for row in table.to_pylist()}
+    raw = {raw["__key__"]: raw for raw in shards.read_tar(tmp_path / "out" / "labelled" / "00000.tar")}
+    for key, found in raw.items():
+        highest = shards.decode_image(found["confidence.png"])[..., 0].max()
+        assert (key in rows) == (highest >= np.floor(255 * 0.9))
+        assert key not in rows or int(rows[key] * 255) == highest
+    whole = shards.read_table(tmp_path / "out" / "corpus" / "samples.parquet")
+    unsure = whole.set_column(
+        whole.column_names.index("confidence"), "confidence", pa.array([0.25] * 12, pa.float32())
+    )
+    shards.write_table(tmp_path / "out" / "corpus" / "samples.parquet", unsure)
+    with pytest.raises(ParamError, match=r"data.min_confidence is 0.5, but no pixel .*accepted: up to 0.25"):
+        read_samples(folders, data_settings(min_confidence=0.5))
+
+
+def test_too_many_broken_images_fail_each_time(world, tmp_path):
+    path = tmp_path / "00000.parquet"
+    shards.write_table(path, pa.table({"key": ["a"]}), "stamp", {"images": 100, "undecodable_image": 6})
+    assert shards.report_of(path) == {"images": 100, "undecodable_image": 6}
+    for reports in ([shards.report_of(path)], []):  # and when nothing is left to label
+        log = RunLog("self_label", None)
         with pytest.raises(ParamError, match=r"self_label\.max_bad is 0\.05, but 6 of 100 images"):
-            shard_map.check_drops(log, "self_label", made.max_bad)
+            shard_map.account(log, reports, [str(path)], "self_label", 0.05)
+        assert (log.items, log.facts["shards_kept"]) == (100 * len(reports), 1 - len(reports))
 
 
 def test_a_run_that_is_gone_is_named(world, tmp_path):

@@ -18,12 +18,13 @@ from safetensors.torch import save_file
 from tiny_data import make_corpus
 from training_sections import tiny_model, tiny_run
 
-from ovseg_core import files, shards
+from ovseg_core import files, params, shards
 from ovseg_core.masks import rle
 from ovseg_core.masks.mask_table import HASH
 from ovseg_core.methods.registry import build
 from ovseg_core.params import ParamError
 from ovseg_core.run_log import RunLog
+from ovseg_core.teachers.settings import named
 from ovseg_core.training.checkpoint import save_model
 from pipelines.cluster import ClusterSettings
 from pipelines.labelling import Labeller, LabelSettings, label, make_job
@@ -155,6 +156,19 @@ def test_too_many_bad_samples_fail_the_stage_after_the_rest_is_written(local_ray
     ):
         run(broken, tmp_path / "out", actors=1)
     assert len(list((tmp_path / "out").glob("*.parquet"))) == 10
+    with pytest.raises(ParamError, match="360 of 367 images"):  # also when nothing is left to label
+        run(broken, tmp_path / "out", actors=1)
+
+
+def test_what_a_teacher_refuses_in_its_actor_is_told_in_one_line(local_ray, root, tmp_path):
+    """The features have 3 x 3 locations: only the teacher's own process knows."""
+    image = {**tiny_model()["image"], "frozen": True}
+    given = {**CLUSTERS, "features": "timm:vit_tiny_patch16_224", "size": 48, "clusters": 10}
+    settings = LabelSettings(**{**VALUES, "actors": 1})
+    with RunLog("pseudo_label", None) as log, pytest.raises(ParamError) as error, named("groups"):
+        label(given, "", root / "shards", root / "features", tmp_path, settings, CLUSTER, log, image)
+    assert str(error.value).startswith("teachers.groups.clusters is 10; accepted: at most 9, the 3x3")
+    assert "Traceback" not in str(error.value)
 
 
 def test_nothing_to_label_is_no_error(tmp_path, root):
@@ -244,12 +258,8 @@ def start_stage(project: Path, root: Path) -> subprocess.Popen:
 
 def test_a_killed_stage_keeps_what_it_finished(root, tmp_path):
     settings = {**VALUES, "actors": 1, "batch_size": 1}  # slow enough to be killed in the middle
-    sections = {
-        "cluster": {"num_cpus": 1, "workers": 1},
-        "teachers": {"masks": TEACHER},
-        "pseudo_label": settings,
-        "model": tiny_model(),
-    }
+    changes = {"cluster": {"num_cpus": 1}, "pseudo_label": settings, "model": tiny_model()}
+    sections = params.merge(params.read(ROOT / "params.yaml"), changes)
     YAML().dump(sections, tmp_path / "params.yaml")
     expected = by_hand(root, tmp_path / "hand", LabelSettings(**settings))
     first = start_stage(tmp_path, root)
