@@ -39,11 +39,13 @@ IMAGE: dict[str, Any] = {
 TEXT = {"tower": "small", "width": 64, "layers": 1, "start": "random", "weights": None, "frozen": False}
 OPENSEG = {
     "regions": "learnt", "num_regions": 64, "layers": 2, "positions": 16, "head": "conv", "alpha": 1.0,
-    "kp": 0.75, "sync": False, "region_temperature": None, "mask_negatives": False, "word_weight": 0.0,
+    "kp": 0.75, "sync": False, "region_temperature": None, "mask_negatives": False,
+    "grounding_weight": 1.0, "word_weight": 0.0,
 }  # fmt: skip
 SETTINGS = EvalSettings(
-    use_proposals="predicted", prompts="single", short_side=None, centring=0.0, background="benchmark",
-    max_proposals=128, batch_size=4, threads=1, workers=1, num_gpus=0, gallery=0, seed=0,
+    use_proposals="predicted", prompts="single", short_side=None, dense_weight=0.0, centring=0.0,
+    background="benchmark", max_proposals=128, batch_size=4, threads=1, workers=1, num_gpus=0, gallery=0,
+    seed=0,
 )  # fmt: skip
 
 

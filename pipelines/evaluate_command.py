@@ -60,6 +60,7 @@ def settings_of(
     background: str = "benchmark",
     use_proposals: str = "predicted",
     short_side: int | None = None,
+    dense_weight: float = 0.0,
     centring: float = 0.0,
     max_proposals: int = 128,
     batch_size: int = 8,
@@ -77,6 +78,7 @@ def settings_of(
         use_proposals=use_proposals,  # type: ignore[arg-type]
         prompts=chosen,
         short_side=short_side,
+        dense_weight=dense_weight,
         centring=centring,
         background=background,
         max_proposals=max_proposals,

@@ -119,7 +119,8 @@ class SelfLabeller:
                 [batch[index][1] for index in indices], self.reading.short_side, self.device
             )
             regions = cast(Regions, self.reading.use_proposals)
-            scores = inference.class_scores(self.method, images, self.queries, regions, self.reading.centring)
+            how = self.reading.centring, self.reading.dense_weight
+            scores = inference.class_scores(self.method, images, self.queries, regions, *how)
             for index, score in zip(indices, scores, strict=True):
                 shares = (score[self.classes] / self.temperature).softmax(0)
                 place, sure = best_class(shares, (height, width))

@@ -23,7 +23,8 @@ from pipelines.self_label_settings import SHARDS, SelfLabelSettings
 from pipelines.self_labeller import Job, SelfLabeller, Source, classes_of, table_path
 from pipelines.shard_map import ActorResources
 
-DECIDE = ("use_proposals", "prompts", "short_side", "centring", "batch_size")  # of a reading, besides queries
+# of a reading, besides queries
+DECIDE = ("use_proposals", "prompts", "short_side", "dense_weight", "centring", "batch_size")
 
 
 def label(

@@ -201,8 +201,10 @@ class Evaluator:
         return Answers(scores, pooled, proposals)
 
     def _scores(self, images: Tensor, name: str, regions: Regions) -> Tensor:
-        centring = self.readings[name].centring
-        return inference.class_scores(self.method, images, self.queries[name], regions, centring)
+        reading = self.readings[name]
+        return inference.class_scores(
+            self.method, images, self.queries[name], regions, reading.centring, reading.dense_weight
+        )
 
     def _count_pixels(self, board: Scoreboard, scene: Scene, scores: Tensor, benchmark: Benchmark) -> None:
         size = scene.truth.shape

@@ -16,6 +16,7 @@ from ovseg_core.benchmarks.benchmark import VOID, classes_in
 from ovseg_core.evaluation.argmax import best_class
 from ovseg_core.masks.pooling import match_size, pool
 from ovseg_core.methods.registry import Method, Regions
+from ovseg_core.models.fpn import upsample
 from ovseg_core.params import ParamError
 from ovseg_core.text.prompts import expand
 
@@ -61,11 +62,18 @@ def embed_classes(method: Method, names: Sequence[Sequence[str]], prompts: str) 
 
 
 def class_scores(
-    method: Method, images: Tensor, queries: Queries, regions: Regions, centring: float
+    method: Method,
+    images: Tensor,
+    queries: Queries,
+    regions: Regions,
+    centring: float = 0.0,
+    dense_weight: float = 0.0,
 ) -> Tensor:
     """(B, 3, H, W) images in [0, 1] -> (B, C, h, w) float32 scores, per class the best of its synonyms.
 
     OpenSeg includes every name of a class and takes the argmax over all of them (Sec. 3.4, App. I).
+    `dense_weight` adds what each location says by itself to what its predicted regions say: a large region is
+    named after what strikes most in it, its parts are not.
     `centring` takes that share of a word's mean score in the image off its map: a word that scores
     everywhere a little says nothing about where. A class without texts scores -inf.
 
@@ -73,6 +81,9 @@ def class_scores(
         FloatingPointError: when a score is not a number: every pixel would fall to the first class.
     """
     scores = method.score_maps(images, queries.embeddings, regions).float()
+    if dense_weight and isinstance(regions, str) and regions == "predicted":
+        alone = method.score_maps(images, queries.embeddings, "none").float()
+        scores = scores + dense_weight * upsample(alone, scores.shape[2:])
     if not scores.sum().isfinite():  # a sum, since looking at each of C x h x w takes as long as a backbone
         raise FloatingPointError("the model's scores are not finite: its weights or its input are broken")
     if centring:

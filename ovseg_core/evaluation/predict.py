@@ -48,8 +48,10 @@ class Predictor:
         prompts: str = "single",
         looks: Looks = ONE_LOOK,
         centring: float = 0.0,
+        dense_weight: float = 0.0,
     ) -> None:
-        self.method, self.looks, self.centring = method, looks, centring
+        self.method, self.looks = method, looks
+        self.centring, self.dense_weight = centring, dense_weight
         self.names = ["background", *(synonyms[0] for synonyms in vocabulary)]
         with torch.inference_mode():
             self.queries = inference.embed_classes(method, [background, *vocabulary], prompts)
@@ -87,8 +89,10 @@ class Predictor:
         return Prediction(np.asarray(full).astype(np.uint16), means)
 
     def _ask(self, images: torch.Tensor) -> torch.Tensor:
-        scores = inference.class_scores(self.method, images, self.queries, "predicted", self.centring)[0]
-        return scores[self.asked]
+        scores = inference.class_scores(
+            self.method, images, self.queries, "predicted", self.centring, self.dense_weight
+        )
+        return scores[0, self.asked]
 
     def draw(self, image: np.ndarray, prediction: Prediction) -> np.ndarray:
         """(H', W', 3) uint8: the class map over the image, and a legend by area."""

@@ -41,7 +41,7 @@ class OpenSeg(nn.Module):
         self.log_temperature = nn.Parameter(torch.tensor(0.07).log())  # tau, Eq. 2
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """`grounding`, and with learnt masks `mask` (times alpha); `word` where its weight is set."""
+        """`grounding`, and with learnt masks `mask` (alpha L_S); `word` where its weight is set."""
         maps = batch.features or self.image.maps(batch.images)
         features = self.image(maps)
         losses = {}
@@ -95,7 +95,8 @@ class OpenSeg(nn.Module):
             regions, words = gather.gather_rows(regions.float())[0], words.gathered()
         temperature = self.log_temperature.exp().clamp(min=0.01)  # CLIP's bound
         scores = word_scores(regions, words.embeddings, self.settings.region_temperature or temperature)
-        losses = {"grounding": grounding(scores, words, temperature, self.settings.mask_negatives)}
+        aligned = grounding(scores, words, temperature, self.settings.mask_negatives)
+        losses = {"grounding": self.settings.grounding_weight * aligned}
         if self.settings.word_weight:
             losses["word"] = self.settings.word_weight * word_to_image(scores, words, temperature)
         return losses

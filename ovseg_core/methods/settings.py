@@ -22,13 +22,14 @@ class OpenSegSettings:
     sync: bool  # contrast over the batch of all workers (App. F)
     region_temperature: float | None  # softmax over regions, Eq. 3; null: the learnt tau, as in the paper
     mask_negatives: bool  # images that a caption describes too are no negatives of it
+    grounding_weight: float  # of L_G; 1 in the paper
     word_weight: float  # of a word-to-image InfoNCE beside L_G; 0 in the paper
 
     def __post_init__(self) -> None:
         key = "methods.openseg"
         for name in ("num_regions", "layers", "positions"):
             check(getattr(self, name) > 0, f"{key}.{name}", getattr(self, name), "at least 1")
-        for name in ("alpha", "word_weight"):
+        for name in ("alpha", "grounding_weight", "word_weight"):
             check(getattr(self, name) >= 0, f"{key}.{name}", getattr(self, name), "at least 0")
         check(0 < self.kp <= 1, f"{key}.kp", self.kp, "above 0, up to 1 (keeps every word)")
         temperature = self.region_temperature

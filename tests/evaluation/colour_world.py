@@ -21,6 +21,7 @@ SETTINGS = EvalSettings(
     use_proposals="predicted",
     prompts="single",
     short_side=None,
+    dense_weight=0.0,
     centring=0.0,
     background="benchmark",
     max_proposals=128,

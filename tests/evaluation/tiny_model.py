@@ -31,6 +31,7 @@ OPENSEG = {
     "sync": False,
     "region_temperature": None,
     "mask_negatives": False,
+    "grounding_weight": 1.0,
     "word_weight": 0.0,
 }
 

@@ -35,6 +35,7 @@ SETTINGS = {
         "sync": True,
         "region_temperature": 0.1,
         "mask_negatives": True,
+        "grounding_weight": 1.0,
         "word_weight": 0.5,
     },
     "masks": {"num_regions": 4, "layers": 1, "positions": 8, "quality_weight": 1.0},

@@ -44,6 +44,9 @@ def test_the_losses_are_weighted_and_switchable():
     assert set(once) == {"mask", "grounding", "word"}
     assert twice["mask"].item() == pytest.approx(2 * once["mask"].item())
     assert twice["grounding"] == once["grounding"]
+    half = make("openseg", alpha=1.0, grounding_weight=0.5)(given)
+    assert half["grounding"].item() == pytest.approx(once["grounding"].item() / 2)
+    assert half["word"] == once["word"]
     assert set(make("openseg", word_weight=0.0)(given)) == {"mask", "grounding"}
 
 
