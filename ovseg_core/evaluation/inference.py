@@ -16,7 +16,6 @@ from ovseg_core.benchmarks.benchmark import VOID, classes_in
 from ovseg_core.evaluation.argmax import best_class
 from ovseg_core.masks.pooling import match_size, pool
 from ovseg_core.methods.registry import Method, Regions
-from ovseg_core.models.fpn import upsample
 from ovseg_core.params import ParamError
 from ovseg_core.text.prompts import expand
 
@@ -83,7 +82,9 @@ def class_scores(
     scores = method.score_maps(images, queries.embeddings, regions).float()
     if dense_weight and isinstance(regions, str) and regions == "predicted":
         alone = method.score_maps(images, queries.embeddings, "none").float()
-        scores = scores + dense_weight * upsample(alone, scores.shape[2:])
+        if alone.shape != scores.shape:
+            alone = F.interpolate(alone, scores.shape[2:], mode="bilinear", align_corners=False)
+        scores = scores + dense_weight * alone
     if not scores.sum().isfinite():  # a sum, since looking at each of C x h x w takes as long as a backbone
         raise FloatingPointError("the model's scores are not finite: its weights or its input are broken")
     if centring:
