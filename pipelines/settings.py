@@ -199,6 +199,12 @@ def resolve_run(values: Mapping[str, Any], name: str, run: Any, key: str = "") -
         "null or one of `teachers`",
     )
     check_words(values["curate"]["filter"], train["data"]["words"], key)
+    check(
+        train["settings"].get("regions") != "frozen" or train["train"]["start"] is not None,
+        f"{key}.train.start",
+        None,
+        "a model folder, such as models/teacher: methods.openseg.regions is frozen, and its masks are those",
+    )
     own = merge(values["evaluate"], run.get("evaluate", {}))
     further = run.get("readings", {})
     check(isinstance(further, Mapping), f"{key}.readings", further, "a section per reading")

@@ -27,17 +27,20 @@ class OpenSeg(nn.Module):
     """L = L_G + alpha L_S (Eq. 5), read by Eq. 6."""
 
     Settings = OpenSegSettings
+    starts_from = ("masks",)  # its masks alone, besides models of its own kind
 
     def __init__(self, settings: OpenSegSettings, model: ModelSettings, words: list[str]) -> None:
         super().__init__()
         self.settings = settings
-        learns_masks, width = settings.regions == "learnt", model.image.width
-        self.image = ImageTower(model.image, pyramid=learns_masks or settings.head == "conv")
+        has_masks, width = settings.regions in ("learnt", "frozen"), model.image.width
+        self.image = ImageTower(model.image, pyramid=has_masks or settings.head == "conv")
         self.text = build_text_tower(model.text, words, model.embed_dim)
         self.semantics = SemanticHead(settings.head, self.image, model.embed_dim)
         self.proposer = None
-        if learns_masks:
+        if has_masks:
             self.proposer = MaskProposer(width, settings.num_regions, settings.layers, settings.positions)
+        for part in self._frozen():
+            part.requires_grad_(False)
         self.log_temperature = nn.Parameter(torch.tensor(0.07).log())  # tau, Eq. 2
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
@@ -45,8 +48,8 @@ class OpenSeg(nn.Module):
         maps = batch.features or self.image.maps(batch.images)
         features = self.image(maps)
         losses = {}
-        if self.proposer is None:
-            regions = self._fixed_regions(maps, features)
+        if self.proposer is None or self.settings.regions == "frozen":
+            regions = self._regions(maps, features)
         else:
             logits, _ = self.proposer(features)
             regions = logits.sigmoid()
@@ -55,6 +58,16 @@ class OpenSeg(nn.Module):
         return losses | self._word_losses(z, batch)
 
     forward = losses  # so that DDP can wrap it
+
+    def train(self, mode: bool = True) -> "OpenSeg":
+        """Frozen parts keep the running statistics of their norms."""
+        super().train(mode)
+        for part in self._frozen():
+            part.eval()
+        return self
+
+    def _frozen(self) -> list[nn.Module]:
+        return [self.image, self.proposer] if self.proposer and self.settings.regions == "frozen" else []
 
     def embed_text(self, texts: list[str]) -> Tensor:
         """(T, D) embeddings of unit length."""

@@ -12,7 +12,8 @@ from ovseg_core.text.prompts import PROMPTS
 class OpenSegSettings:
     """Section `methods.openseg`; symbols and equations as in the paper."""
 
-    regions: Literal["learnt", "grid", "kmeans"]  # learnt masks, or regions that need no training
+    # learnt masks; frozen: learnt ones that stay as train.start has them; or regions that need no training
+    regions: Literal["learnt", "frozen", "grid", "kmeans"]
     num_regions: int  # N queries (128 in the paper), or clusters; a grid has the largest square below it
     layers: int  # T rounds of cross-attention
     positions: int  # side of the map that position embeddings are learnt for

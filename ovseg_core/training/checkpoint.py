@@ -122,15 +122,23 @@ def load_model(folder: Path | str, method: str | None = None) -> nn.Module:
 def start_from(model: nn.Module, folder: Path | str, method: str) -> None:
     """Load the weights of a model folder into a method that may have more parts, such as a second loss's.
 
+    The folder is of the same method, or of one that the model `starts_from`, some of whose parts it has.
+
     Raises:
         CheckpointError: when the folder holds another method or vocabulary, parts that the model lacks, or
             tensors of another shape (such as another number of groups).
     """
     config = read_config(folder)
-    if config["method"] != method:
-        raise CheckpointError(f"train.start is {folder}, a model of {config['method']!r}, not of {method!r}")
+    accepted = (method, *getattr(model, "starts_from", ()))
+    if config["method"] not in accepted:
+        raise CheckpointError(
+            f"train.start is {folder}, a model of {config['method']!r}, not of "
+            f"{' or '.join(map(repr, accepted))}"
+        )
     given, _ = unpack(files.read_bytes(files.join(folder, "model.safetensors")))
     own = model.state_dict()
+    if config["method"] != method:  # what the two have in common
+        given = {name: value for name, value in given.items() if name in own}
     extra = sorted(given.keys() - own.keys())
     wrong = [
         f"{name} {tuple(given[name].shape)}, here {tuple(own[name].shape)}"

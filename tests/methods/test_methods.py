@@ -129,7 +129,7 @@ def test_unknown_methods_and_keys_answer_with_what_there_is():
         (
             "openseg",
             {"regions": "slic"},
-            r"methods\.openseg\.regions is 'slic'; accepted: learnt, grid",
+            r"methods\.openseg\.regions is 'slic'; accepted: learnt, frozen, grid",
         ),
         ("openseg", {"region_temperature": 0}, r"methods\.openseg\.region_temperature is 0\.0"),
         ("masks", {"num_regions": 0}, r"methods\.masks\.num_regions is 0; accepted: at least 1"),

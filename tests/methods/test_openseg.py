@@ -13,6 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from ovseg_core.methods.inference import dense_scores, region_scores
 from ovseg_core.methods.masks import confidence
+from ovseg_core.training.checkpoint import CheckpointError, save_model, start_from
 
 
 def test_region_scores_weigh_cosines_by_masks():
@@ -54,6 +55,32 @@ def test_grounding_reaches_the_mask_head():
     model = make("openseg", alpha=0.0, word_weight=0.0)
     model(batch())["grounding"].backward()
     assert model.proposer.queries.queries.grad.abs().sum() > 0
+
+
+def test_words_are_aligned_to_the_masks_of_another_model(tmp_path):
+    """Its pyramid and masks stay to the bit, norms included, while words and temperature learn."""
+    teacher = make("masks", quality_weight=1.0)
+    with torch.no_grad():
+        for tensor in teacher.parameters():
+            tensor.add_(0.125)
+    config = {"run": "a", "method": "masks", "settings": {}, "model": MODEL, "words": []}
+    save_model(str(tmp_path / "teacher"), teacher.state_dict(), config)
+    model = make("openseg", head="mlp", regions="frozen")
+    start_from(model, tmp_path / "teacher", "openseg")
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    optimiser = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], weight_decay=0.1)
+    model.train()
+    found = model(batch())
+    assert set(found) == {"grounding", "word"}
+    sum(found.values()).backward()
+    optimiser.step()
+    changed = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
+    assert any(name.startswith("text.") for name in changed)
+    assert any(name.startswith("semantics.") for name in changed)
+    assert not any(name.startswith(("image.", "proposer.")) for name in changed)
+    assert all(torch.equal(before[n], v) for n, v in teacher.state_dict().items() if n in before)
+    with pytest.raises(CheckpointError, match="a model of 'masks', not of 'clip_dense'"):
+        start_from(make("clip_dense"), tmp_path / "teacher", "clip_dense")
 
 
 def test_word_dropout_follows_the_seed_of_the_batch():

@@ -72,6 +72,11 @@ def test_every_recipe_resolves(name, tmp_path):
             {"method": "openseg", "data": {"words": "noun_adj_verb"}},
             r"runs\.openseg\.data\.words is 'noun_adj_verb'; accepted: null, noun_adj; curate.filter",
         ),
+        (
+            "runs.openseg",
+            {"method": "openseg", "settings": {"regions": "frozen"}},
+            r"runs\.openseg\.train\.start is None; accepted: a model folder, such as models/teacher",
+        ),
         ("runs.openseg/x", {"method": "openseg"}, "runs is 'openseg/x'"),
         ("teachers.masks", {"kind": "sam"}, r"teachers\.masks\.kind is 'sam'; accepted: mask_model"),
         ("extra", {}, "params.yaml has extra"),
