@@ -84,6 +84,7 @@ class SSegSettings:
     num_queries: int  # N
     layers: int  # rounds of the decoder
     positions: int  # side of the map that position embeddings are learnt for
+    head: Literal["conv", "mlp", "none"]  # of the segments' embeddings, as in methods.openseg
     focal_weight: float  # of the matched masks' focal loss, and of the matching (20 in MaskFormer)
     dice_weight: float  # likewise of their Dice loss (1 in MaskFormer)
     num_prompts: int  # nouns and verbs per caption, each in a prompt; 0: captions alone

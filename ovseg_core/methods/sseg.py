@@ -38,7 +38,7 @@ class SSeg(nn.Module):
         self.settings = settings
         self.image = ImageTower(model.image)
         self.text = build_text_tower(model.text, words, model.embed_dim)
-        self.semantics = SemanticHead("conv", self.image, model.embed_dim)
+        self.semantics = SemanticHead(settings.head, self.image, model.embed_dim)
         self.proposer = MaskProposer(
             model.image.width,
             settings.num_queries,
@@ -52,17 +52,19 @@ class SSeg(nn.Module):
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """`mask`, `contrastive`, and with nouns and verbs `multi_label`."""
         settings = self.settings
-        features = self.image(batch.features or self.image.maps(batch.images))
+        maps = batch.features or self.image.maps(batch.images)
+        features = self.image(maps)
         logits, _ = self.proposer(features)
         weights = settings.focal_weight, settings.dice_weight
         losses = {"mask": matched_masks(logits, batch.masks, batch.num_masks, *weights)}
-        return losses | self._text_losses(self.segments(features, logits.sigmoid()), batch)
+        source = self.semantics.source(maps, features)
+        return losses | self._text_losses(self.segments(source, logits.sigmoid()), batch)
 
     forward = losses  # so that DDP can wrap it
 
-    def segments(self, features: Tensor, masks: Tensor) -> Tensor:
-        """F (B, _, h, w) and masks (B, N, H, W) -> embeddings of the segments (B, N, D)."""
-        return self.semantics.regions(features, masks).float()
+    def segments(self, source: Tensor, masks: Tensor) -> Tensor:
+        """What the head reads (B, _, h, w) and masks (B, N, H, W) -> embeddings of the segments (B, N, D)."""
+        return self.semantics.regions(source, masks).float()
 
     def _text_losses(self, segments: Tensor, batch: Batch) -> dict[str, Tensor]:
         settings, images = self.settings, segments.mean(1)
@@ -92,11 +94,13 @@ class SSeg(nn.Module):
         self, images: Tensor, text_embeddings: Tensor, regions: "str | Tensor" = "predicted"
     ) -> Tensor:
         """(B, T, h, w) scores: its own masks, per location (`none`), or given (B, M, H, W) masks."""
-        features = self.image(self.image.maps(images))
+        maps = self.image.maps(images)
+        features = self.image(maps)
+        source = self.semantics.source(maps, features)
         if isinstance(regions, str) and regions == "none":
-            return dense_scores(self.semantics.dense(features), text_embeddings)
+            return dense_scores(self.semantics.dense(source), text_embeddings)
         masks = self._masks(features) if isinstance(regions, str) else regions
-        return region_scores(self.segments(features, masks), masks, text_embeddings)
+        return region_scores(self.segments(source, masks), masks, text_embeddings)
 
     def _masks(self, features: Tensor) -> Tensor:
         return self.proposer(features)[0].float().sigmoid()

@@ -68,6 +68,7 @@ SETTINGS = {
         "num_queries": 4,
         "layers": 1,
         "positions": 8,
+        "head": "conv",
         "focal_weight": 20.0,
         "dice_weight": 1.0,
         "num_prompts": 2,
