@@ -11,10 +11,10 @@ from ovseg_core.records import Batch
 from pipelines import recipe, settings
 
 
-def resolved(name, folder):
+def resolved(name, folder, *changes):
     target = folder / "params.yaml"
     target.write_text(open("params.yaml").read())  # noqa: SIM115
-    recipe.apply([recipe.load(name)], target)
+    recipe.apply([recipe.load(name), *changes], target)
     return settings.resolve(params.read(target))
 
 

@@ -106,3 +106,14 @@ def test_a_step_of_self_training_at_full_size(tmp_path):
     rates = {group["lr_scale"] for group in optimiser.param_groups}
     assert min(rates) == pytest.approx(0.7**13)
     assert max(rates) == 1
+
+
+def test_on_photos_no_human_mask_is_near_it(tmp_path):
+    runs = resolved("photos-sseg", tmp_path, recipe.parse_override("web.folder=photos"))
+    data = runs["sseg"].train["data"]
+    assert (data["labelled"], data["pseudo"]) == (0.0, "clusters")
+    clusters = settings_of(params.read(recipe.find("photos-sseg"))["teachers"]["clusters"])
+    assert (clusters.features, clusters.reads_model) == ("backbone", False)
+    assert runs["sseg"].train["train"]["start"] is None
+    alike = [runs[name].train["model"] for name in ("sseg", "openseg", "clip_dense")]
+    assert alike[0] == alike[1] == alike[2]
