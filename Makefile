@@ -19,7 +19,7 @@ endif
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dvc repro
 
 test: env
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/test_graph.py tests  # the longest file first
 
 check: env
 	$(BIN)/ruff check .
