@@ -11,6 +11,7 @@ from training_sections import data_settings
 
 from ovseg_core import shards
 from ovseg_core.losses.contrastive import info_nce
+from ovseg_core.masks.pooling import match_size, pool
 from ovseg_core.methods.inference import region_scores
 from ovseg_core.training.corpus import DataFolders, read_samples, read_streams
 
@@ -82,3 +83,16 @@ def test_masks_more_and_fewer_than_queries(count):
     masks = torch.rand(4, count, 8, 8, generator=torch.Generator().manual_seed(0)) > 0.5
     given = replace(given, masks=masks, num_masks=torch.full((4,), count))
     assert torch.isfinite(make("sseg")(given)["mask"])
+
+
+def test_segments_may_be_read_from_the_last_map():
+    model = make("sseg", head="mlp").eval()
+    images, masks = batch().images, batch().masks[:, :1]
+    with torch.no_grad():
+        maps = model.image.maps(images)
+        expected = model.semantics.head(pool(maps[-1], match_size(masks, like=maps[-1])))
+        texts = model.embed_text(["fish"])
+        assert torch.allclose(
+            model.score_maps(images, texts, masks), region_scores(expected, masks, texts), atol=1e-6
+        )
+    assert set(model(batch())) == {"mask", "contrastive", "multi_label"}

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from tiny_data import jpeg, make_corpus, scene
 from training_sections import data_settings
 
-from ovseg_core import shards
+from ovseg_core import hashing, shards
 from ovseg_core.masks import rle
 from ovseg_core.params import ParamError
 from ovseg_core.records import Segments
@@ -318,6 +318,7 @@ def test_fewer_images_are_among_more_and_as_many_as_asked_for(corpus):
     for labelled in (True, False):
         assert [len(few[labelled]), len(more[labelled])] == [4, 9]
         assert few[labelled] < more[labelled] < every[labelled]
+    assert few[False] == set(sorted(every[False], key=hashing.number)[:4])  # of all shards alike
     assert len(keys(20, labelled=0.0)[False]) == 20  # of the labelled ones, which it leaves out, there are 10
     with pytest.raises(ParamError, match=r"data.images is 11, but the corpus has 10 labelled images"):
         keys(11)
