@@ -54,7 +54,12 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--classes", nargs="+", type=int, default=[21, 150, 847])
-    parser.add_argument("--images", type=int, default=24, help="the last batch is counted alone")
+    parser.add_argument(
+        "--images",
+        type=int,
+        default=24,
+        help="of few, the last batch weighs, which is counted after the model",
+    )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--reading", choices=("predicted", "none"), default="predicted")
     parser.add_argument("--backbone", default=IMAGE["backbone"])

@@ -17,12 +17,13 @@ from ovseg_core.params import build, check
 from ovseg_core.run_log import RunLog
 from ovseg_core.training.checkpoint import read_config
 from ovseg_core.training.identity import CODE, code_fingerprint
-from pipelines import cluster, shard_map
+from pipelines import cluster, self_labeller, shard_map
 from pipelines.cluster import ClusterSettings
 from pipelines.self_label_settings import SHARDS, SelfLabelSettings
 from pipelines.self_labeller import Job, SelfLabeller, Source, classes_of, table_path
 from pipelines.shard_map import ActorResources
 
+LABELLER = self_labeller.__file__  # its code decides the labels too
 # of a reading, besides queries
 DECIDE = ("use_proposals", "prompts", "short_side", "dense_weight", "centring", "batch_size")
 
@@ -85,7 +86,7 @@ def make_job(
     sources = sources_of(settings, folder)
     common = [weights, asked.queries, asked.names, settings.below]
     common += [getattr(reading, name) for name in DECIDE]
-    common.append(code_fingerprint((*CODE, "evaluation", "benchmarks")))
+    common += [code_fingerprint((*CODE, "evaluation", "benchmarks")), files.digest(LABELLER)]
     stamps = {name: files.fingerprint(*common, content_of(source)) for name, source in sources.items()}
     return Job(
         model=files.absolute(model),

@@ -24,7 +24,7 @@ from ovseg_core.training.job import run_job
 from ovseg_core.training.loop import Worker
 from ovseg_core.training.samples import decode
 from ovseg_core.training.shard_cache import LoadedShard
-from pipelines import self_labeller, settings, shard_map
+from pipelines import self_labeller, self_labelling, settings, shard_map
 from pipelines.cluster import ClusterSettings
 from pipelines.self_labeller import SelfLabeller
 from pipelines.self_labelling import label, make_job, write_corpus
@@ -159,8 +159,11 @@ def test_actors_write_the_same_bytes_and_only_what_is_missing(local_ray, world, 
     assert contents(two) == expected
 
 
-def test_what_decides_the_labels_decides_the_stamps(world, tmp_path):
+def test_what_decides_the_labels_decides_the_stamps(world, tmp_path, monkeypatch):
     first = job(world, tmp_path / "out").stamps
+    with monkeypatch.context() as patch:
+        patch.setattr(self_labelling, "LABELLER", __file__)  # other code
+        assert not set(job(world, tmp_path / "out").stamps.values()) & set(first.values())
     assert job(world, tmp_path / "out", actors=7).stamps == first
     assert not set(job(world, tmp_path / "out", benchmark="rest").stamps.values()) & set(first.values())
     rules = ("threshold=0.9", "threshold=0.5")  # applied on reading
