@@ -5,15 +5,13 @@ from typing import Literal
 
 from ovseg_core.params import check
 
-SHARDS = "shards"
-
 
 @dataclass(frozen=True, kw_only=True)
 class SelfLabelSettings:
     """Section `self_label`."""
 
     benchmark: str  # a folder of data/benchmarks: its classes are asked for, its images are not looked at
-    images: str  # shards: those that have only a caption; or a folder, see `benchmarks/training_images.py`
+    images: str  # a folder of shards, or of images: see `benchmarks/training_images.py`
     below: Literal["void", "background"]  # what a pixel less sure than `data.min_confidence` is
     shard_size: int  # images of a folder in a shard
     actors: int

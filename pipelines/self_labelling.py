@@ -13,13 +13,13 @@ import pyarrow as pa
 from ovseg_core import files, shards
 from ovseg_core.benchmarks.training_images import training_images
 from ovseg_core.evaluation.settings import EvalSettings
-from ovseg_core.params import build, check
+from ovseg_core.params import build
 from ovseg_core.run_log import RunLog
 from ovseg_core.training.checkpoint import read_config
 from ovseg_core.training.identity import CODE, code_fingerprint
 from pipelines import cluster, self_labeller, shard_map
 from pipelines.cluster import ClusterSettings
-from pipelines.self_label_settings import SHARDS, SelfLabelSettings
+from pipelines.self_label_settings import SelfLabelSettings
 from pipelines.self_labeller import Job, SelfLabeller, Source, classes_of, table_path
 from pipelines.shard_map import ActorResources
 
@@ -32,7 +32,6 @@ def label(
     given: Mapping[str, Any],
     model: Path | str,
     benchmarks: Path | str,
-    folder: Path | str,
     out: Path | str,
     ray: ClusterSettings,
     log: RunLog,
@@ -40,14 +39,14 @@ def label(
     """Label the images that `given` (label.json) names, unless the same model has labelled them.
 
     Args:
-        model: folder of the trained run; benchmarks: folder of all benchmarks; folder: of the shards.
+        model: folder of the trained run; benchmarks: folder of all benchmarks.
         out: becomes a data folder that training reads: corpus, labelled, features.
 
     Raises:
         CheckpointError: for an unusable model folder. BenchmarkError: for images or classes that are missing.
         ParamError: when more than `max_bad` of the images cannot be decoded.
     """
-    job = make_job(given, model, benchmarks, folder, out)
+    job = make_job(given, model, benchmarks, out)
     done = files.join(out, "labelled")
     files.sweep(done)
     for path in [*files.listing(done, ".parquet"), *files.listing(done, ".tar")]:
@@ -73,7 +72,6 @@ def make_job(
     given: Mapping[str, Any],
     model: Path | str,
     benchmarks: Path | str,
-    folder: Path | str,
     out: Path | str,
 ) -> Job:
     """The job with the fingerprint of every shard: its images, the model, its reading, what is asked for."""
@@ -83,7 +81,7 @@ def make_job(
     weights = files.digest(files.join(model, "model.safetensors"))
     classes = files.join(benchmarks, settings.benchmark)
     asked = classes_of(classes, reading, settings)
-    sources = sources_of(settings, folder)
+    sources = sources_of(settings)
     common = [weights, asked.queries, asked.names, settings.below]
     common += [getattr(reading, name) for name in DECIDE]
     common += [code_fingerprint((*CODE, "evaluation", "benchmarks")), files.digest(LABELLER)]
@@ -99,11 +97,9 @@ def make_job(
     )
 
 
-def sources_of(settings: SelfLabelSettings, folder: Path | str) -> dict[str, Source]:
+def sources_of(settings: SelfLabelSettings) -> dict[str, Source]:
     """What to label, by the name of the shard that is written."""
-    if settings.images == SHARDS:
-        listed = shards.list_shards(folder)
-        check(bool(listed), "self_label.images", SHARDS, f"a folder of images: {folder} has no shard")
+    if listed := shards.list_shards(settings.images):
         return {shards.name_of(shard): files.absolute(shard) for shard in listed}
     paths = [files.absolute(path) for path in training_images(settings.images)]
     size = settings.shard_size

@@ -17,7 +17,6 @@ def main() -> None:
     parser.add_argument("given", type=Path, help="data/runs/{run}-plus/label.json")
     parser.add_argument("model", help="folder models/{run}/{seed}")
     parser.add_argument("--benchmarks", default="data/benchmarks", help="folder of all benchmarks")
-    parser.add_argument("--shards", default="data/shards", help="folder of the captioned shards")
     parser.add_argument("--out", required=True, help="a data folder: labelled, corpus, features")
     parser.add_argument("--log", type=Path, required=True, help="JSON of counts and times")
     args = parser.parse_args()
@@ -25,7 +24,7 @@ def main() -> None:
     ray = params.load("params.yaml", "cluster", ClusterSettings)
     with RunLog("self_label", args.log) as log:
         given = files.read_json(args.given)
-        label(given, args.model, args.benchmarks, args.shards, args.out, ray, log)
+        label(given, args.model, args.benchmarks, args.out, ray, log)
 
 
 if __name__ == "__main__":

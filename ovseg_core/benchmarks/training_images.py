@@ -25,11 +25,11 @@ def training_images(folder: Path | str) -> list[str]:
     if files.exists(files.join(folder, "ImageSets")) or files.exists(files.join(folder, "benchmark.json")):
         raise BenchmarkError(
             f"{folder} is a benchmark without a training split: it has none of {', '.join(SPLITS)}. Take a "
-            "folder of images, or `shards`"
+            "folder of images or of shards"
         )
     found = [path for path in files.listing(folder, "") if path.lower().endswith(SUFFIXES)]
     if not found:
-        raise BenchmarkError(f"{folder} holds no image ({', '.join(SUFFIXES)})")
+        raise BenchmarkError(f"{folder} holds no shard and no image ({', '.join(SUFFIXES)})")
     return found
 
 

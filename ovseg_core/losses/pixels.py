@@ -43,21 +43,14 @@ def pixel_cross_entropy(features: Tensor, names: Tensor, target: Tensor, tempera
 
 
 @float32
-def balanced_cross_entropy(logits: Tensor, target: Tensor, balance: float) -> Tensor:
-    """Cross-entropy of each known location, classes weighed by their frequency in the batch to the -balance.
+def known_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
+    """Cross-entropy of each location whose class is known.
 
     Args:
         logits: (B, C, h, w); target: (B, h, w) in 0..C-1, or UNKNOWN, which is left out.
-        balance: 0 counts every location alike, 1 every class that occurs.
 
     Returns:
-        Scalar in nats, the weighted mean over known locations; 0 when none is known.
+        Scalar in nats per known location; 0 when none is known.
     """
-    known = target != UNKNOWN
-    chosen = logits.float().movedim(1, -1)[known]  # (P, C)
-    if not len(chosen):
-        return 0 * logits.float().sum()
-    labels = target[known]
-    counts = torch.bincount(labels, minlength=logits.shape[1]).float()
-    weights = torch.where(counts > 0, counts.clamp(min=1) ** -balance, 0.0)
-    return F.cross_entropy(chosen, labels, weight=weights)
+    total = F.cross_entropy(logits.float(), target, ignore_index=UNKNOWN, reduction="sum")
+    return total / (target != UNKNOWN).sum().clamp(min=1)

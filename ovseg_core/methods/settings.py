@@ -126,14 +126,12 @@ class UperNetSettings:
 
     layers: tuple[int, ...]  # of a vision transformer whose maps are read (4, 6, 8, 12); others have levels
     pools: tuple[int, ...]  # sides of the grids of pyramid pooling (1, 2, 3, 6)
-    balance: float  # classes are weighed by their frequency to the minus this; 0: not
 
     def __post_init__(self) -> None:
         key, pools = "methods.upernet", self.pools
         check(
             bool(pools) and min(pools) > 0, f"{key}.pools", pools, "numbers above 0; UperNet has [1, 2, 3, 6]"
         )
-        check(0 <= self.balance <= 1, f"{key}.balance", self.balance, "from 0 to 1; 0.5: square root")
 
 
 METHOD_SETTINGS: dict[str, type] = {

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ovseg_core.losses.pixels import UNKNOWN, balanced_cross_entropy, label_map
+from ovseg_core.losses.pixels import UNKNOWN, known_cross_entropy, label_map
 from ovseg_core.masks.pooling import match_size, pool
 from ovseg_core.methods.settings import UperNetSettings
 from ovseg_core.models.fpn import upsample
@@ -49,7 +49,7 @@ class UperNet(nn.Module):
         names = [self.words.index(name) for name in batch.label_names]
         own = torch.tensor([*names, UNKNOWN], device=target.device)[target]  # UNKNOWN is -1: the last
         logits = upsample(logits.float(), target.shape[1:])
-        return {"pixel": balanced_cross_entropy(logits, own, self.settings.balance)}
+        return {"pixel": known_cross_entropy(logits, own)}
 
     forward = losses  # so that DDP can wrap it
 

@@ -56,17 +56,18 @@ def world(tmp_path, monkeypatch):
     return tmp_path
 
 
-def given(**change):
+def given(world, **change):
     values = params.read("params.yaml")
     reading = params.merge(
         values["evaluate"], {"use_proposals": "none", "background": change.pop("rule", "benchmark")}
     )
-    own = {**values["self_label"], "benchmark": "colours", "actors": 1, **change}
+    own = {**values["self_label"], "benchmark": "colours", "actors": 1}
+    own |= {"images": str(world / "data" / "shards"), **change}
     return {"run": "a-plus", "of": "a", "reading": reading, "label": own}
 
 
 def job(world, out, **change):
-    return make_job(given(**change), world / "model", world / "benchmarks", world / "data" / "shards", out)
+    return make_job(given(world, **change), world / "model", world / "benchmarks", out)
 
 
 def by_hand(made):
@@ -139,13 +140,13 @@ def test_actors_write_the_same_bytes_and_only_what_is_missing(local_ray, world, 
     """Ray's actors load models from disk: here a real one."""
     folder = write_model(tmp_path / "real")
     one, two = tmp_path / "hand", tmp_path / "actors"
-    made = make_job(given(), folder, world / "benchmarks", world / "data" / "shards", one)
+    made = make_job(given(world), folder, world / "benchmarks", one)
     monkeypatch.setattr(self_labeller, "load_model", load_model)
     by_hand(made)
 
     def run() -> RunLog:
         with RunLog("self_label", None) as log:
-            label(given(), folder, world / "benchmarks", world / "data" / "shards", two, CLUSTER, log)
+            label(given(world), folder, world / "benchmarks", two, CLUSTER, log)
         return log
 
     log = run()
@@ -193,7 +194,7 @@ def test_what_a_cut_shard_lost_is_counted(world, tmp_path):
     (world / "data" / "shards" / "00002.tar").unlink()
     assert by_hand(made)[2] == {"images": 2, "missing_sample": 2}
     shutil.rmtree(world / "data" / "shards")
-    with pytest.raises(ParamError, match=r"self_label\.images is 'shards'; accepted: a folder of images"):
+    with pytest.raises(BenchmarkError, match="data/shards holds no shard and no image"):
         job(world, tmp_path / "out")
 
 
@@ -209,7 +210,7 @@ def test_the_training_split_of_a_benchmark(world, tmp_path):
     (folder / "ImageSets/SegmentationContext").mkdir()
     (folder / "ImageSets/SegmentationContext/train.txt").write_text("a\n")
     assert training_images(folder) == [f"{folder}/JPEGImages/a.jpg"]  # Context's, in a tree that has both
-    with pytest.raises(BenchmarkError, match="holds no image"):
+    with pytest.raises(BenchmarkError, match="holds no shard and no image"):
         training_images(tmp_path / "nowhere")
 
 

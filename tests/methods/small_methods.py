@@ -76,7 +76,7 @@ SETTINGS = {
         "mask_negatives": True,
         "sync": True,
     },
-    "upernet": {"layers": [4, 6, 8, 12], "pools": [1, 2], "balance": 0.5},
+    "upernet": {"layers": [4, 6, 8, 12], "pools": [1, 2]},
     "groupvit": {
         "num_groups": [8, 4],
         "layers": [1, 1, 1],

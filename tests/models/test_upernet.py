@@ -8,13 +8,13 @@ from test_group_encoder import VIT, image_settings
 from training_sections import tiny_model, train_settings
 
 from ovseg_core import params
-from ovseg_core.losses.pixels import UNKNOWN, balanced_cross_entropy
+from ovseg_core.losses.pixels import UNKNOWN, known_cross_entropy
 from ovseg_core.methods.registry import build
 from ovseg_core.models.upernet import UperNetHead, ViTPyramid
 from ovseg_core.params import ParamError
 from ovseg_core.training.optimiser import build_optimiser, learning_rate
 
-OWN = {"layers": [1, 2, 3, 4], "pools": [1, 2], "balance": 0.5}
+OWN = {"layers": [1, 2, 3, 4], "pools": [1, 2]}
 
 
 def upernet(image=VIT, **change):
@@ -72,15 +72,15 @@ def test_the_rate_falls_in_a_line():
     assert [learning_rate(step, settings) for step in (0, 1, 2, 7, 12)] == [0.5, 1.0, 1.0, 0.5, 0.0]
 
 
-def test_balanced_cross_entropy_by_hand():
-    shares = torch.tensor([[0.5, 0.5], [0.25, 0.75], [0.2, 0.8], [0.5, 0.5], [0.9, 0.1]])
-    logits = shares.log().T[None, :, None]  # (1, 2, 1, 5)
-    target = torch.tensor([[[0, 1, 1, 1, UNKNOWN]]])
-    rare, common = -math.log(0.5), -math.log(0.75) - math.log(0.8) - math.log(0.5)
-    for balance, weight in ((0.0, 1.0), (1.0, 1 / 3), (0.5, 3**-0.5)):  # once and three times
-        found = balanced_cross_entropy(logits, target, balance)
-        assert found == pytest.approx((rare + weight * common) / (1 + 3 * weight), rel=1e-5)
-    assert balanced_cross_entropy(logits, torch.full((1, 1, 5), UNKNOWN), 0.5) == 0
+def test_cross_entropy_of_known_locations_by_hand():
+    shares = torch.tensor([[0.5, 0.5], [0.25, 0.75], [0.2, 0.8], [0.9, 0.1]])
+    logits = shares.log().T[None, :, None].requires_grad_()  # (1, 2, 1, 4)
+    found = known_cross_entropy(logits, torch.tensor([[[0, 1, 1, UNKNOWN]]]))
+    assert found.item() == pytest.approx(-math.log(0.5 * 0.75 * 0.8) / 3, rel=1e-5)
+    nothing = known_cross_entropy(logits, torch.full((1, 1, 4), UNKNOWN))
+    assert nothing == 0
+    nothing.backward()
+    assert (logits.grad == 0).all()
 
 
 def test_it_answers_by_name_for_the_classes_it_knows():
