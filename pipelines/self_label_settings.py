@@ -17,6 +17,7 @@ class SelfLabelSettings:
     actors: int
     num_cpus: float  # and torch threads, per actor
     num_gpus: float  # per actor
+    precision: Literal["auto", "float32", "bf16"]  # auto: bf16 where the device computes it fast
     max_bad: float  # share of undecodable images above which the stage fails
 
     def __post_init__(self) -> None:

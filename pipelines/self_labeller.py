@@ -20,6 +20,7 @@ from ovseg_core.methods.registry import Method, Regions
 from ovseg_core.params import check
 from ovseg_core.records import Segments
 from ovseg_core.training.checkpoint import load_model
+from ovseg_core.training.loop import resolve_precision
 from pipelines.self_label_settings import SelfLabelSettings
 
 Source = str | list[str]  # a shard without suffix, or paths of images
@@ -74,6 +75,7 @@ class SelfLabeller:
         self.job, self.reading = job, job.reading
         torch.set_num_threads(max(1, int(job.settings.num_cpus)))
         self.device = "cuda" if job.settings.num_gpus else "cpu"
+        self.half = resolve_precision(job.settings.precision, self.device) == "bf16"
         self.method = cast(Method, load_model(job.model).to(self.device))
         benchmark = classes_of(job.benchmark, job.reading, job.settings)
         self.classes = [index for index, names in enumerate(benchmark.queries) if names]
@@ -120,7 +122,8 @@ class SelfLabeller:
             )
             regions = cast(Regions, self.reading.use_proposals)
             how = self.reading.centring, self.reading.dense_weight
-            scores = inference.class_scores(self.method, images, self.queries, regions, *how)
+            with torch.autocast(self.device, torch.bfloat16, enabled=self.half):
+                scores = inference.class_scores(self.method, images, self.queries, regions, *how)
             for index, score in zip(indices, scores, strict=True):
                 shares = (score[self.classes] / self.temperature).softmax(0)
                 place, sure = best_class(shares, (height, width))

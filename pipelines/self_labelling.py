@@ -83,7 +83,7 @@ def make_job(
     asked = classes_of(classes, reading, settings)
     sources = sources_of(settings)
     common = [weights, asked.queries, asked.names, settings.below]
-    common += [getattr(reading, name) for name in DECIDE]
+    common += [getattr(reading, name) for name in DECIDE] + [settings.precision]
     common += [code_fingerprint((*CODE, "evaluation", "benchmarks")), files.digest(LABELLER)]
     stamps = {name: files.fingerprint(*common, content_of(source)) for name, source in sources.items()}
     return Job(
