@@ -129,13 +129,14 @@ def per_class(benchmark: Benchmark, boards: Mapping[str, Scoreboard]) -> bytes:
 def write_gallery(
     folder: Path | str, benchmark: Benchmark, boards: Mapping[str, Scoreboard], ids: Sequence[str]
 ) -> None:
-    """Draw the chosen scenes: image, truth, and the class map of every reading."""
+    """Draw the chosen scenes: image, truth, and the class map of every reading that names pixels."""
+    named = {name: board.maps for name, board in boards.items() if board.maps}
     colours = overlays.palette(len(benchmark.names))
     for key in ids:
         image, truth = benchmark.image(key), benchmark.truth(key)
         small, _ = overlays.fit(image, truth, SHORTEST, LONGEST)
         files.write_bytes(files.join(folder, f"{key}.image.png"), overlays.png(small))
-        maps = {"truth": truth, **{name: board.maps[key] for name, board in boards.items()}}
+        maps = {"truth": truth, **{name: maps[key] for name, maps in named.items()}}
         for name, labels in maps.items():
             _write_map(folder, f"{key}.{name}", image, labels, colours)
     legend = [
@@ -143,7 +144,7 @@ def write_gallery(
         for index, colour in enumerate(colours)
     ]
     files.write_json(
-        files.join(folder, "index.json"), {"ids": list(ids), "readings": list(boards), "legend": legend}
+        files.join(folder, "index.json"), {"ids": list(ids), "readings": list(named), "legend": legend}
     )
 
 

@@ -15,6 +15,7 @@ from ovseg_core.methods.openseg import OpenSeg
 from ovseg_core.methods.ovsegmentor import OVSegmentor
 from ovseg_core.methods.sseg import SSeg
 from ovseg_core.methods.upernet import UperNet
+from ovseg_core.methods.vit_attention import ViTAttention
 from ovseg_core.models.settings import ModelSettings
 from ovseg_core.records import Batch
 
@@ -29,6 +30,7 @@ METHODS: dict[str, Any] = {
     "groupvit": GroupViT,
     "sseg": SSeg,
     "maskclip": MaskClip,
+    "vit_attention": ViTAttention,
     "upernet": UperNet,
 }
 
@@ -40,7 +42,7 @@ class Method(Protocol):
         """Named scalar losses of one batch; the loop sums them (weights are already in)."""
 
     def embed_text(self, texts: list[str]) -> Tensor:
-        """(T, D) normalised embeddings of names or prompts; `masks` lacks it and `score_maps`."""
+        """(T, D) normalised embeddings of names or prompts; those without names lack it and `score_maps`."""
 
     def score_maps(self, images: Tensor, text_embeddings: Tensor, regions: Regions = "predicted") -> Tensor:
         """(B, 3, H, W) images in [0, 1] and (T, D) texts -> (B, T, H', W') scores, any stride."""

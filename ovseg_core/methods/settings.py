@@ -121,6 +121,16 @@ class MaskClipSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ViTAttentionSettings:
+    """Section `methods.vit_attention`: masks from the heads of a pretrained transformer (`model.image`)."""
+
+    share: float  # of a head's attention that its mask holds; 0.6 in the papers
+
+    def __post_init__(self) -> None:
+        check(0 < self.share <= 1, "methods.vit_attention.share", self.share, "above 0, up to 1")
+
+
+@dataclass(frozen=True, kw_only=True)
 class UperNetSettings:
     """Section `methods.upernet`: a segmenter of the classes that its labels name (S-Seg+)."""
 
@@ -143,5 +153,6 @@ METHOD_SETTINGS: dict[str, type] = {
     "groupvit": GroupViTSettings,
     "sseg": SSegSettings,
     "maskclip": MaskClipSettings,
+    "vit_attention": ViTAttentionSettings,
     "upernet": UperNetSettings,
 }

@@ -14,7 +14,8 @@ from ovseg_core.methods.settings import UperNetSettings
 from ovseg_core.models.fpn import upsample
 from ovseg_core.models.image_tower import ImageTower
 from ovseg_core.models.settings import ModelSettings
-from ovseg_core.models.upernet import UperNetHead, ViTPyramid, is_vit
+from ovseg_core.models.tokens import is_vit
+from ovseg_core.models.upernet import UperNetHead, ViTPyramid
 from ovseg_core.params import ParamError
 from ovseg_core.records import Batch
 

@@ -43,21 +43,6 @@ class MaskProbe:
         return math.fsum(self.best) / len(self.best) if self.best else float("nan")
 
 
-def keep_mass(attention: np.ndarray, share: float = 0.6) -> np.ndarray:
-    """(N, H, W) attention, not negative -> bool masks of the highest values that hold `share` of its sum.
-
-    How DINO makes a mask of a head and OVSegmentor (App. A) probes it; a map of zeros is an empty mask.
-    """
-    flat = attention.reshape(len(attention), -1).astype(np.float64)
-    order = np.argsort(-flat, axis=1, kind="stable")
-    ordered = np.take_along_axis(flat, order, 1)
-    before = np.cumsum(ordered, 1) - ordered  # a value is in while those above it do not hold the share
-    kept = (before < share * flat.sum(1, keepdims=True)) & (ordered > 0)
-    masks = np.zeros(flat.shape, bool)
-    np.put_along_axis(masks, order, kept, 1)
-    return masks.reshape(attention.shape)
-
-
 def oracle_map(masks: np.ndarray, truth: np.ndarray, uncovered: int, ignore_label: int = 255) -> np.ndarray:
     """The class map that pseudo masks make when the truth names each: its mIoU is their ceiling (S-Seg).
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ovseg_core.models.settings import OPEN_CLIP, TextSettings
 from ovseg_core.models.text_towers import open_clip_config
-from ovseg_core.models.tokens import at_size
+from ovseg_core.models.tokens import at_size, in_whole_patches
 from ovseg_core.models.weights import load_weights
 from ovseg_core.params import ParamError
 
@@ -54,10 +54,7 @@ class ClipTokens(nn.Module):
 
         Sides that are no multiple of the patch are resized to the nearest one; positions are interpolated.
         """
-        patch = self.vit.patch_size
-        size = [max(1, round(n / p)) * p for n, p in zip(images.shape[2:], patch, strict=True)]
-        if list(images.shape[2:]) != size:
-            images = F.interpolate(images, size, mode="bilinear", align_corners=False)
+        images = in_whole_patches(images, self.vit.patch_size)
         patches = self.vit.conv1((images - self.mean) / self.deviation)
         first, rest = self.vit.positional_embedding.split([1, self.vit.positional_embedding.shape[0] - 1])
         grid = rest.T.unflatten(1, self.vit.grid_size)[None]

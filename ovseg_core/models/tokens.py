@@ -41,14 +41,8 @@ class ViTTokens(nn.Module):
         self.register_buffer("deviation", torch.tensor(deviation)[:, None, None], persistent=False)
 
     def maps(self, images: Tensor) -> list[Tensor]:
-        """(B, 3, H, W) images in [0, 1] -> one map of embedded patches (B, D, h, w), positions added.
-
-        Sides that are no multiple of the patch are resized to the nearest one, so that the grid fits.
-        """
-        patch = self.patch_embed.patch_size
-        size = [max(1, round(n / p)) * p for n, p in zip(images.shape[2:], patch, strict=True)]
-        if list(images.shape[2:]) != size:
-            images = F.interpolate(images, size, mode="bilinear", align_corners=False)
+        """(B, 3, H, W) images in [0, 1] -> one map of embedded patches (B, D, h, w), positions added."""
+        images = in_whole_patches(images, self.patch_embed.patch_size)
         x = self.patch_embed.proj((images - self.mean) / self.deviation)
         x = self.patch_embed.norm(x.movedim(1, -1)).movedim(-1, 1)
         return [self.norm_pre((x + at_size(self.positions, x)).movedim(1, -1)).movedim(-1, 1)]
@@ -87,6 +81,14 @@ class MapTokens(nn.Module):
         return x + at_size(self.positions, x)
 
 
+def in_whole_patches(images: Tensor, patch: Sequence[int]) -> Tensor:
+    """(B, 3, H, W), its sides resized to the nearest multiples of a patch (h, w), so that the grid fits."""
+    size = [max(1, round(n / p)) * p for n, p in zip(images.shape[2:], patch, strict=True)]
+    if list(images.shape[2:]) == size:
+        return images
+    return F.interpolate(images, size, mode="bilinear", align_corners=False)
+
+
 def at_size(positions: Tensor, like: Tensor) -> Tensor:
     """(1, D, p, q) position embeddings at the size of a map, bicubic as in DINO."""
     if positions.shape[-2:] != like.shape[-2:]:
@@ -102,7 +104,7 @@ def build_tokens(
     Raises:
         ParamError: for a vision transformer with fewer layers, or one that timm does not have.
     """
-    if settings.backbone.removeprefix(TIMM).startswith(TRANSFORMERS):
+    if is_vit(settings):
         if settings.frozen:
             raise ParamError(
                 "model.image.frozen is True; accepted: false for a vision transformer, whose layers train"
@@ -119,6 +121,19 @@ def build_tokens(
     heads = max(1, width // HEAD_WIDTH)
     blocks: list[nn.Module] = [Block(width, heads, qkv_bias=True) for _ in range(layers)]
     return tokens, blocks, nn.LayerNorm(width)
+
+
+def is_vit(settings: ImageSettings) -> bool:
+    """Whether `model.image.backbone` is a plain vision transformer of timm."""
+    return settings.backbone.removeprefix(TIMM).startswith(TRANSFORMERS)
+
+
+def vit_of_any_size(settings: ImageSettings) -> VisionTransformer:
+    """`timm_vit`, whose positions are interpolated where an image has another size than it was made for."""
+    vit: Any = timm_vit(settings)
+    vit.patch_embed.strict_img_size, vit.dynamic_img_size = False, True
+    vit.patch_embed.flatten, vit.patch_embed.output_fmt = False, "NHWC"
+    return vit
 
 
 def timm_vit(settings: ImageSettings) -> VisionTransformer:

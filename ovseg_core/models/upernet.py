@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ovseg_core.models.fpn import upsample
-from ovseg_core.models.settings import TIMM, ImageSettings
-from ovseg_core.models.tokens import NORMALIZE, TRANSFORMERS, timm_vit
+from ovseg_core.models.settings import ImageSettings
+from ovseg_core.models.tokens import NORMALIZE, in_whole_patches, vit_of_any_size
 from ovseg_core.params import check
 
 SCALES = (4, 2, 1, 0.5)  # of the four maps against the grid of patches, as in BEiT
@@ -70,10 +70,7 @@ class ViTPyramid(nn.Module):
     def __init__(self, settings: ImageSettings, layers: Sequence[int]) -> None:
         super().__init__()
         check(not settings.frozen, "model.image.frozen", True, "false for a vision transformer, which trains")
-        # positions are interpolated where an image has another size than the weights were made for
-        vit: Any = timm_vit(settings)
-        vit.patch_embed.strict_img_size, vit.dynamic_img_size = False, True
-        vit.patch_embed.flatten, vit.patch_embed.output_fmt = False, "NHWC"
+        vit: Any = vit_of_any_size(settings)
         depth = len(vit.blocks)
         good = len(layers) == len(SCALES) and sorted(set(layers)) == list(layers) and layers[-1] <= depth
         check(good, "methods.upernet.layers", list(layers), f"four rising numbers from 1 to {depth}")
@@ -94,10 +91,7 @@ class ViTPyramid(nn.Module):
 
     def maps(self, images: Tensor) -> list[Tensor]:
         """(B, 3, H, W) images in [0, 1] -> four maps, finest first; sides become multiples of a patch."""
-        patch = self.vit.patch_embed.patch_size
-        size = [max(1, round(n / p)) * p for n, p in zip(images.shape[2:], patch, strict=True)]
-        if list(images.shape[2:]) != size:
-            images = F.interpolate(images, size, mode="bilinear", align_corners=False)
+        images = in_whole_patches(images, self.vit.patch_embed.patch_size)
         x = (images - self.mean) / self.deviation
         indices = [layer - 1 for layer in self.layers]
         found = self.vit.forward_intermediates(x, indices=indices, intermediates_only=True)
@@ -114,8 +108,3 @@ class ViTPyramid(nn.Module):
 def up(width: int) -> nn.ConvTranspose2d:
     """Twice the size, learnt."""
     return nn.ConvTranspose2d(width, width, 2, 2)
-
-
-def is_vit(settings: ImageSettings) -> bool:
-    """Whether `model.image.backbone` is a plain vision transformer of timm."""
-    return settings.backbone.removeprefix(TIMM).startswith(TRANSFORMERS)

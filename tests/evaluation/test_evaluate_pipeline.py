@@ -120,6 +120,16 @@ def test_classes_and_gallery_hold_every_reading(project):
     }
 
 
+def test_a_model_that_names_nothing_has_numbers_and_no_class_maps(project):
+    masks = {"num_regions": 4, "layers": 1, "positions": 8, "quality_weight": 0.0}
+    write_model(project / "models/tiny/0", method="masks", settings=masks)
+    (project / "evaluate.json").write_text(json.dumps(readings()))
+    out = run(project)
+    assert json.loads((out / "scores.json").read_text()).keys() >= {"recall_50", "mask_probe"}
+    index = json.loads((out / "gallery/index.json").read_text())
+    assert (len(index["ids"]), index["readings"]) == (2, [])
+
+
 def test_the_same_model_gives_the_same_bytes_and_stale_pictures_go(project):
     first = contents(run(project))
     stale = project / "out/gallery/s9.old.png"

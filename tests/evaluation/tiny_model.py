@@ -36,12 +36,12 @@ OPENSEG = {
 }
 
 
-def write_model(folder, words=WORDS, seed=0):
-    """`models/{run}/{seed}` of an OpenSeg that has seen nothing."""
+def write_model(folder, words=WORDS, seed=0, method="openseg", settings=OPENSEG):
+    """`models/{run}/{seed}` of a model that has seen nothing."""
     config = {
         "run": "tiny",
-        "method": "openseg",
-        "settings": OPENSEG,
+        "method": method,
+        "settings": settings,
         "model": {"image": IMAGE, "text": TEXT, "embed_dim": 16},
         "words": list(words),
         "seed": seed,

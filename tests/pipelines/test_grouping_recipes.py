@@ -66,6 +66,9 @@ def test_ovsegmentor_has_the_numbers_of_section_4_1(tmp_path):
     assert run["model"]["embed_dim"] == 256
     reading = runs["ovsegmentor"].evaluate["readings"]["ovsegmentor"]
     assert (reading["short_side"], reading["background"]) == (448, "threshold=0.9")
+    heads = runs["dino"].train
+    assert (heads["method"], heads["settings"]["share"]) == ("vit_attention", 0.6)
+    assert heads["model"]["image"]["backbone"] == run["model"]["image"]["backbone"]
     done = step(run)
     assert 140e6 < done["parameters"] < 170e6  # ViT-B 86 M, CLIP's text tower 63 M, the decoder
     assert done["mask"] > 0
