@@ -23,7 +23,8 @@ from ovseg_core.training.checkpoint import save_model
 from ovseg_core.training.loop import resolve_precision
 from pipelines import settings as sections
 from pipelines.cluster import ClusterSettings, connect
-from pipelines.labelling import LabelSettings, label
+from pipelines.labeller import LabelSettings
+from pipelines.labelling import label
 
 ROOT = Path(__file__).resolve().parent.parent
 CLUSTER = ClusterSettings(num_cpus=2, workers=2)

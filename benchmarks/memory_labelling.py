@@ -16,7 +16,8 @@ from benchmarks.memory_text import LIMIT
 from benchmarks.toy_corpus import make_corpus
 from ovseg_core import params
 from pipelines import settings as sections
-from pipelines.labelling import Labeller, LabelSettings, make_job
+from pipelines.labeller import Labeller, LabelSettings
+from pipelines.labelling import make_job
 
 
 def label_shards(root: Path, number: int, values: dict) -> None:

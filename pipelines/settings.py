@@ -17,7 +17,7 @@ from ovseg_core.training.settings import DataSettings, FeatureSettings, TrainSet
 from ovseg_core.web.settings import WebSettings
 from pipelines.cluster import ClusterSettings
 from pipelines.download_job import DownloadSettings
-from pipelines.labelling import LabelSettings
+from pipelines.labeller import LabelSettings
 from pipelines.self_label_settings import SelfLabelSettings
 
 SECTIONS: dict[str, type] = {

@@ -14,7 +14,7 @@ from ovseg_core.teachers.settings import named
 from ovseg_core.training.checkpoint import CheckpointError
 from ovseg_core.training.settings import DataSettings
 from pipelines import oracle
-from pipelines.labelling import LabelSettings
+from pipelines.labeller import LabelSettings
 from stages import run
 
 

@@ -7,7 +7,8 @@ from ovseg_core import params
 from ovseg_core.run_log import RunLog
 from ovseg_core.teachers.settings import named
 from pipelines.cluster import ClusterSettings
-from pipelines.labelling import LabelSettings, label
+from pipelines.labeller import LabelSettings
+from pipelines.labelling import label
 from stages import run
 
 

@@ -26,8 +26,10 @@ from ovseg_core.params import ParamError
 from ovseg_core.run_log import RunLog
 from ovseg_core.teachers.settings import named
 from ovseg_core.training.checkpoint import save_model
+from pipelines import labelling
 from pipelines.cluster import ClusterSettings
-from pipelines.labelling import Labeller, LabelSettings, label, make_job
+from pipelines.labeller import Labeller, LabelSettings
+from pipelines.labelling import label, make_job
 
 ROOT = Path(__file__).resolve().parents[2]
 CLUSTER = ClusterSettings(num_cpus=4, workers=2)
@@ -115,7 +117,7 @@ def test_actors_write_what_one_worker_writes_and_only_what_is_missing(local_ray,
     assert {name for name, at in times(out).items() if at != before[name]} == {"00003.parquet"}
 
 
-def test_what_makes_the_masks_makes_them_anew(root, tmp_path):
+def test_what_makes_the_masks_makes_them_anew(root, tmp_path, monkeypatch):
     def stamps(teacher=TEACHER, settings=SETTINGS, folder=root) -> set[str]:
         made = make_job(
             teacher, folder / "teacher", folder / "shards", folder / "features", tmp_path, settings
@@ -129,6 +131,9 @@ def test_what_makes_the_masks_makes_them_anew(root, tmp_path):
     assert len(stamps() & stamps(folder=other)) == 9
     save_teacher(other / "teacher", tiny_model(width=16))
     assert not stamps() & stamps(folder=other)
+    first = stamps()
+    monkeypatch.setattr(labelling, "LABELLER", __file__)  # other code
+    assert not stamps() & first
 
 
 def test_bad_samples_have_no_masks_and_are_counted(root, tmp_path):
