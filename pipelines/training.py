@@ -45,6 +45,7 @@ def train(
     Raises:
         TrainingFailed: with the worker's message, such as the keys of a batch with a non-finite loss.
     """
+    run = at_seed(run, seed)
     settings = params.build(run["train"], "train", TrainSettings)
     job = make_job(run, seed, data, settings)
     if not files.exists(job.done):  # else the stage was killed between the end of training and here
@@ -57,6 +58,14 @@ def train(
     report(files.read_json(job.done), settings, log)
     publish(job.model, out)
     files.remove_folder(job.folder)
+
+
+def at_seed(run: Mapping[str, Any], seed: int) -> Mapping[str, Any]:
+    """The run with its seed in place of `{seed}` in `train.start`."""
+    start = run["train"]["start"]
+    if start is None:
+        return run
+    return {**run, "train": {**run["train"], "start": start.replace("{seed}", str(seed))}}
 
 
 def make_job(run: Mapping[str, Any], seed: int, data: Path | str, settings: TrainSettings) -> Job:

@@ -25,6 +25,7 @@ class UperNet(nn.Module):
 
     Settings = UperNetSettings
     reads_labels = True
+    starts_from = ("sseg", "openseg", "clip_dense")  # their backbone
 
     def __init__(self, settings: UperNetSettings, model: ModelSettings, words: list[str]) -> None:
         super().__init__()

@@ -139,6 +139,8 @@ def start_from(model: nn.Module, folder: Path | str, method: str) -> None:
     own = model.state_dict()
     if config["method"] != method:  # what the two have in common
         given = {name: value for name, value in given.items() if name in own}
+        if not given:
+            raise CheckpointError(f"train.start is {folder}, which has no part in common with {method}")
     extra = sorted(given.keys() - own.keys())
     wrong = [
         f"{name} {tuple(given[name].shape)}, here {tuple(own[name].shape)}"

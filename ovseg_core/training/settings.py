@@ -23,7 +23,9 @@ class TrainSettings:
     text_lr_scale: float  # factor on the learning rate of the text tower
     weight_decay: float  # not on vectors and scalars: norms, biases, temperatures
     warmup_steps: int
-    start: str | None  # a model folder whose weights training starts from, such as a first stage
+    start: (
+        str | None
+    )  # a model folder whose weights training starts from, such as a first stage; {seed} in it
     clip_norm: float | None  # largest norm of the whole gradient
     accumulate: int  # parts that one update's batch is cut into, for memory
     precision: Literal["auto", "float32", "bf16"]  # auto: bf16 where the device computes it fast

@@ -160,3 +160,10 @@ def test_a_worker_gets_a_cpu_per_thread_where_the_machine_has_them():
     settings = train_settings(threads=4, workers=2)
     assert training.cpus_of_a_worker(settings, available=16) == 4
     assert training.cpus_of_a_worker(settings, available=2) == 1
+
+
+def test_a_run_may_start_from_the_model_of_its_own_seed():
+    run = {"train": {"start": "models/first/{seed}", "steps": 1}}
+    assert training.at_seed(run, 7)["train"] == {"start": "models/first/7", "steps": 1}
+    fresh = {"train": {"start": None}}
+    assert training.at_seed(fresh, 7) == fresh

@@ -183,6 +183,24 @@ def ovsegmentor(**change):
     return build("ovsegmentor", settings, model, WORDS), settings, model
 
 
+def test_self_training_starts_from_the_backbone_that_labelled(tmp_path):
+    torch.manual_seed(0)
+    model, values = tiny_run("clip_dense")["model"], params.read("params.yaml")["methods"]
+    first = build("sseg", values["sseg"], model, WORDS)
+    config = {"run": "a", "method": "sseg", "settings": values["sseg"], "model": model, "words": WORDS}
+    save_model(str(tmp_path), first.state_dict(), config)
+    second = build("upernet", values["upernet"], model, ["sky"])
+    start_from(second, tmp_path, "upernet")
+    kept, given = second.image.backbone.state_dict(), first.image.backbone.state_dict()
+    assert kept.keys() == given.keys()
+    assert all(torch.equal(kept[name], value) for name, value in given.items())
+    options = {"img_size": 32, "patch_size": 8, "depth": 4, "embed_dim": 12, "num_heads": 3}
+    vit = {**model["image"], "backbone": "timm:vit_tiny_patch16_224", "options": options}
+    other = build("upernet", {**values["upernet"], "layers": [1, 2, 3, 4]}, {**model, "image": vit}, ["sky"])
+    with pytest.raises(CheckpointError, match="which has no part in common with upernet"):
+        start_from(other, tmp_path, "upernet")
+
+
 def test_a_second_stage_starts_from_the_first(tmp_path):
     first, settings, section = ovsegmentor(objective="none", mask_weight=0.0)
     config = {"run": "a", "method": "ovsegmentor", "settings": settings, "model": section, "words": WORDS}
