@@ -24,13 +24,19 @@ ALLOWED = {
     "evaluation": {"text", "masks", "metrics", "benchmarks", "methods", "training"},
     "reporting": {"masks", "text", "metrics"},
 }
+SLOW = {"timm", "open_clip", "torchvision"}  # seconds to import, of every stage that loads a model
 SOURCES = [path for layer in LAYERS for path in sorted((ROOT / layer).rglob("*.py"))]
 
 
 def imports(path: Path) -> set[str]:
     """Full dotted names that a file imports, also inside functions."""
+    return names_of(ast.walk(ast.parse(path.read_text())))
+
+
+def names_of(nodes) -> set[str]:
+    """Full dotted names that import statements name."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
@@ -48,6 +54,12 @@ def test_imports_point_downwards(path):
             assert top not in FORBIDDEN_IN_CORE, f"{path} imports {name}"
         if layer == "stages":
             assert top != "ray", f"{path} imports {name}: Ray belongs in pipelines/"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_is_slow_to_import_is_imported_where_it_is_used(path):
+    at_once = names_of(ast.parse(path.read_text()).body)
+    assert not SLOW & {name.split(".")[0] for name in at_once}
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ Shape letters: B images, N heads, h x w patches.
 from typing import Any
 
 import torch
-from timm.utils import AttentionExtract
 from torch import Tensor, nn
 
 from ovseg_core.masks.attention import keep_mass
@@ -28,6 +27,8 @@ class ViTAttention(nn.Module):
 
     def __init__(self, settings: ViTAttentionSettings, model: ModelSettings, words: list[str]) -> None:
         super().__init__()
+        from timm.utils import AttentionExtract
+
         self.settings = settings
         backbone = model.image.backbone
         check(is_vit(model.image), "model.image.backbone", backbone, "a vision transformer for this method")

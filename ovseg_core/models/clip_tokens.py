@@ -3,12 +3,12 @@
 Shape letters: B images, H x W pixels, L = h x w patches, W width of the transformer, D joint width.
 """
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
-from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
-from open_clip.transformer import Attention, VisionTransformer
 from torch import Tensor, nn
 
 from ovseg_core.models.settings import OPEN_CLIP, TextSettings
@@ -16,6 +16,9 @@ from ovseg_core.models.text_towers import open_clip_config
 from ovseg_core.models.tokens import at_size, in_whole_patches
 from ovseg_core.models.weights import load_weights
 from ovseg_core.params import ParamError
+
+if TYPE_CHECKING:  # open_clip takes seconds to import
+    from open_clip.transformer import VisionTransformer
 
 VISUAL = "visual."  # prefix of the image side in the weights of a whole open_clip model
 
@@ -29,6 +32,8 @@ class ClipTokens(nn.Module):
     def __init__(self, settings: TextSettings) -> None:
         """The model is the one that `model.text` names: CLIP's two sides belong together."""
         super().__init__()
+        from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
+
         self.vit = image_side(settings).requires_grad_(False).eval()
         mean, deviation = torch.tensor(OPENAI_DATASET_MEAN), torch.tensor(OPENAI_DATASET_STD)
         self.register_buffer("mean", mean[:, None, None], persistent=False)
@@ -73,6 +78,8 @@ def value_path(block: Any, x: Tensor) -> tuple[Tensor, Tensor]:
     Args:
         x: (B, 1 + L, W) tokens before the layer.
     """
+    from open_clip.transformer import Attention
+
     attention = block.attn
     _, keys, values = F.linear(block.ln_1(x), attention.in_proj_weight, attention.in_proj_bias).chunk(
         3, dim=-1
@@ -95,8 +102,9 @@ def image_side(settings: TextSettings) -> VisionTransformer:
         ParamError: for another tower, a model that is no vision transformer of open_clip's own, one that
             pools by attention, or weights that do not fit.
     """
-    import open_clip  # here: loading it takes seconds
+    import open_clip
     from open_clip.model import _build_vision_tower
+    from open_clip.transformer import VisionTransformer
 
     name = settings.tower.removeprefix(OPEN_CLIP)
     if name == settings.tower:

@@ -4,7 +4,6 @@ Shape letters: B images, L tokens, N group tokens, K groups that come out, D wid
 """
 
 import torch
-from timm.layers import Mlp
 from torch import Tensor, nn
 
 from ovseg_core.models.binding import Assignment
@@ -24,6 +23,8 @@ class GroupingBlock(nn.Module):
 
     def __init__(self, width: int, heads: int, num_tokens: int, num_groups: int, hard: bool) -> None:
         super().__init__()
+        from timm.layers import Mlp  # timm takes two seconds to import, and most methods do without
+
         self.norm_groups, self.norm_tokens = nn.LayerNorm(width), nn.LayerNorm(width)
         self.mix = Mlp(num_tokens, width // 2, num_groups)
         self.norm_mixed = nn.LayerNorm(width)

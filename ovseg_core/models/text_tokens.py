@@ -3,14 +3,19 @@
 Shape letters: T texts, M tokens of the longest text, W width of the text tower.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
-from open_clip.transformer import TextTransformer
 from torch import Tensor, nn
 
 from ovseg_core.models.text_towers import OpenClipText, SmallText
 from ovseg_core.models.tokenizer import PAD
+
+if TYPE_CHECKING:  # open_clip takes seconds to import
+    from open_clip.transformer import TextTransformer
 
 SMALL_MASK = "_mask_"  # a word that the small tower's vocabulary gets beside those of the corpus
 CLIP_MASK = " ^ "  # one token of CLIP's byte-pair encoding, which has none for the purpose; rare in captions
@@ -93,6 +98,8 @@ def clip_tokens(tower: OpenClipText, texts: list[str]) -> TextTokens:
 
 def transformer_of(tower: OpenClipText) -> TextTransformer:
     """The transformer inside."""
+    from open_clip.transformer import TextTransformer
+
     inside = tower.tower
     assert isinstance(inside, TextTransformer)
     return inside

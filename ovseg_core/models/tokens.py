@@ -4,19 +4,23 @@ A timm vision transformer brings both. Any other backbone brings a map, whose lo
 new layers. Shape letters: B images, H x W pixels, h x w the grid of tokens, L = hw, D width.
 """
 
+from __future__ import annotations
+
 import difflib
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
-from timm.models.vision_transformer import Block, VisionTransformer
 from torch import Tensor, nn
 
 from ovseg_core.models.image_tower import NORMALIZE, ImageTower
 from ovseg_core.models.settings import TIMM, ImageSettings
 from ovseg_core.models.weights import load_weights
 from ovseg_core.params import ParamError
+
+if TYPE_CHECKING:  # timm takes two seconds to import, and most methods do without
+    from timm.models.vision_transformer import VisionTransformer
 
 TRANSFORMERS = ("vit_", "deit_", "deit3_")  # families of timm that are a VisionTransformer
 HEAD_WIDTH = 32  # of new layers
@@ -98,7 +102,7 @@ def at_size(positions: Tensor, like: Tensor) -> Tensor:
 
 def build_tokens(
     settings: ImageSettings, layers: int, positions: int
-) -> tuple["ViTTokens | MapTokens", list[nn.Module], nn.Module]:
+) -> tuple[ViTTokens | MapTokens, list[nn.Module], nn.Module]:
     """What makes tokens, `layers` transformer layers for them, and the norm behind the last one.
 
     Raises:
@@ -116,6 +120,8 @@ def build_tokens(
                 f"{settings.backbone!r} has {len(vit.blocks)}"
             )
         return ViTTokens(settings, vit), list(vit.blocks)[:layers], vit.norm
+    from timm.models.vision_transformer import Block
+
     tokens = MapTokens(settings, positions)
     width = tokens.width
     heads = max(1, width // HEAD_WIDTH)
@@ -143,6 +149,7 @@ def timm_vit(settings: ImageSettings) -> VisionTransformer:
         ParamError: for a name that timm does not have, another architecture, or weights that do not fit.
     """
     import timm
+    from timm.models.vision_transformer import VisionTransformer
 
     name = settings.backbone.removeprefix(TIMM)
     if not timm.is_model(name):
