@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,7 @@ from ovseg_core.web.benchmark_writer import Annotated, Description, write_benchm
 from ovseg_core.web.labelled import Labelled, write_labelled
 from ovseg_core.web.settings import WebFolders, WebSettings
 from ovseg_core.web.site import HOST, Page, write_site
+from ovseg_core.web.spread import spread
 from ovseg_core.web.world import STUFF, THINGS, Scene
 
 SOURCE = "toy"
@@ -27,7 +29,7 @@ PROTOCOL = (
 
 
 class ToyWeb:
-    """Draws the pictures behind the URLs one by one and remembers the rows of the URL list."""
+    """Collects the pictures behind the URLs and remembers the rows of the URL list."""
 
     def __init__(self, settings: WebSettings) -> None:
         self.settings = settings
@@ -36,11 +38,24 @@ class ToyWeb:
 
     def pages(self) -> Iterator[Page]:
         """What the site serves, in the order of the URLs."""
-        toy = self.settings.toy
-        for index in tqdm(range(toy.scenes - toy.num_labelled), desc="web: scenes", unit="scene"):
-            rng = world.scene_rng(self.settings.seed, "captioned", index)
-            scene = world.draw_scene(rng, toy.side)
-            yield from self._pages_of(rng, scene, index)
+        count = self.settings.toy.scenes - self.settings.toy.num_labelled
+        drawn = spread(partial(Drawn, self.settings), count)
+        for scene in tqdm(drawn, desc="web: scenes", unit="scene", total=count):
+            self.rows += scene.rows
+            self.faults.update(scene.faults)
+            yield from scene.pages
+
+
+class Drawn:
+    """One captioned scene: the pages that show it, and their rows of the URL list."""
+
+    def __init__(self, settings: WebSettings, index: int) -> None:
+        self.port = settings.port
+        self.rows: list[dict[str, str]] = []
+        self.faults: list[str] = []
+        rng = world.scene_rng(settings.seed, "captioned", index)
+        scene = world.draw_scene(rng, settings.toy.side)
+        self.pages = list(self._pages_of(rng, scene, index))
 
     def _pages_of(self, rng: np.random.Generator, scene: Scene, index: int) -> Iterator[Page]:
         fault = faults.draw(rng, faults.FAULTS)
@@ -55,9 +70,9 @@ class ToyWeb:
             yield faults.copy(rng, again, path, scene.image)
 
     def _add(self, path: str, caption: str, licence: str, fault: str) -> None:
-        url = f"http://{HOST}:{self.settings.port}{path}"
+        url = f"http://{HOST}:{self.port}{path}"
         self.rows.append({"url": url, "caption": caption, "licence": licence, "source": SOURCE})
-        self.faults[fault] += 1
+        self.faults.append(fault)
 
 
 def write_toy(settings: WebSettings, folders: WebFolders, log: RunLog) -> None:
@@ -79,16 +94,20 @@ def write_toy(settings: WebSettings, folders: WebFolders, log: RunLog) -> None:
 
 
 def _labelled(seed: int, number: int, side: int) -> Iterator[Labelled]:
-    for index in tqdm(range(number), desc="web: labelled", unit="scene"):
-        scene = world.draw_scene(world.scene_rng(seed, "labelled", index), side)
-        yield Labelled(
-            id=str(index),
-            jpeg=faults.jpeg(scene.image),
-            segments=scene.segments,
-            caption=scene.caption,
-            licence=LICENCES[0],
-            source=SOURCE,
-        )
+    drawn = spread(partial(_labelled_scene, seed, side), number)
+    yield from tqdm(drawn, desc="web: labelled", unit="scene", total=number)
+
+
+def _labelled_scene(seed: int, side: int, index: int) -> Labelled:
+    scene = world.draw_scene(world.scene_rng(seed, "labelled", index), side)
+    return Labelled(
+        id=str(index),
+        jpeg=faults.jpeg(scene.image),
+        segments=scene.segments,
+        caption=scene.caption,
+        licence=LICENCES[0],
+        source=SOURCE,
+    )
 
 
 def _benchmark(seed: int, name: str, scenes: int, held_out_scenes: int, side: int) -> Iterator[Annotated]:
