@@ -26,6 +26,9 @@ TRAIN_ENVIRONMENT = {
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",  # seconds until an end or a death is noticed; 2 by default
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # workers stay where the stage runs, so that relative paths hold
 }
+# of glibc, for workers that Ray starts here: what a step frees stays for the next one, instead of going back
+# to the kernel and coming again page by page, which is 6 to 10 % of a step on a processor
+KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**32)}
 
 
 class TrainingFailed(Exception):
@@ -49,6 +52,7 @@ def train(
     settings = params.build(run["train"], "train", TrainSettings)
     job = make_job(run, seed, data, settings)
     if not files.exists(job.done):  # else the stage was killed between the end of training and here
+        os.environ.update(KEEP_MEMORY | os.environ)
         with cluster.connect(ray):
             fit(job, settings)
     if files.exists(job.failure):
