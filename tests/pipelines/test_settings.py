@@ -1,6 +1,7 @@
 """params.yaml as it ships and every recipe resolve; wrong values are refused with their full key."""
 
 import copy
+import shutil
 from pathlib import Path
 
 import pytest
@@ -99,18 +100,16 @@ def test_two_readings_may_not_share_a_name():
 
 
 def test_no_teacher_is_trained_where_none_is_read(tmp_path, monkeypatch):
-    values = DEFAULT | params.read(recipe.find("sseg-toy"))
-    values = {
-        **values,
-        **{name: params.merge(DEFAULT[name], values[name]) for name in ("web", "curate", "data", "train")},
-    }
+    shutil.copy("params.yaml", tmp_path)
+    recipe.apply([recipe.load("sseg-toy")], tmp_path / "params.yaml")
+    values = params.read(tmp_path / "params.yaml")
     assert "teacher" not in settings.resolve(values)
     monkeypatch.setattr("sys.argv", ["resolve", "--out", str(tmp_path / "runs")])
     with monkeypatch.context() as patch:
         patch.setattr(params, "read", lambda path: values)
         resolve.main()
     assert files.read_json(tmp_path / "runs/teacher/train.json") == {"run": "teacher", "method": None}
-    assert files.read_json(tmp_path / "runs/sseg-plus/label.json")["of"] == "sseg"
+    assert files.read_json(tmp_path / "runs/sseg-long-plus/label.json")["of"] == "sseg-long"
     given = ["train", str(tmp_path / "runs/teacher/train.json"), "--seed", "0"]
     monkeypatch.setattr(
         "sys.argv", [*given, "--out", str(tmp_path / "teacher"), "--log", str(tmp_path / "log.json")]
