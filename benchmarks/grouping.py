@@ -24,10 +24,11 @@ from ovseg_core.web.world import draw_scene, scene_rng
 from pipelines import recipe, settings
 
 Step = Callable[[], torch.Tensor]
+WHOLE, CONTRAST = "ovsegmentor", "ovsegmentor-contrast"
 
 
 def drawn_batch(size: int) -> Batch:
-    """Captioned scenes; each of the first half has one of the second as its partner."""
+    """An even number of captioned scenes; the first half and the second are partners."""
     scenes = [draw_scene(scene_rng(0, "captioned", number), 64) for number in range(size)]
     images = torch.stack([torch.from_numpy(scene.image.copy()) for scene in scenes]).permute(0, 3, 1, 2)
     said = [sorted({word for word in scene.caption.lower().split() if len(word) > 3}) for scene in scenes]
@@ -83,6 +84,36 @@ def parts_of(model: nn.Module, batch: Batch, optimiser: torch.optim.Optimizer) -
     }
 
 
+def contestants(batch: Batch) -> tuple[dict[str, Step], dict[str, torch.optim.Optimizer]]:
+    """The steps of the two runs with their optimisers, and the parts of the first."""
+    runs = settings.resolve(params.merge(params.read("params.yaml"), recipe.load("ovsegmentor-toy")))
+    steps: dict[str, Step] = {}
+    optimisers: dict[str, torch.optim.Optimizer] = {}
+    for name in (WHOLE, CONTRAST):
+        run = runs[name].train
+        torch.manual_seed(0)
+        model = build(run["method"], run["settings"], run["model"], batch.entity_names)
+        model = model.to(memory_format=torch.channels_last).train()
+        optimisers[name] = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
+        steps[name] = lambda model=model: sum(model.losses(batch).values())
+        if name == WHOLE:
+            steps[name]().backward()  # the optimiser, timed by itself, needs gradients
+            steps |= parts_of(model, batch, optimisers[name])
+    return steps, optimisers
+
+
+def one_step(step: Step, optimiser: torch.optim.Optimizer | None, half: bool) -> float:
+    """CPU seconds of a step, or of a part of one."""
+    started = time.process_time()
+    with torch.autocast("cpu", torch.bfloat16, enabled=half):
+        loss = step()
+    loss.backward()
+    if optimiser:
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=False)
+    return time.process_time() - started
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--batch", type=int, default=128)
@@ -91,33 +122,13 @@ def main() -> None:
     args = parser.parse_args()
 
     torch.set_num_threads(args.threads)
-    runs = settings.resolve(params.merge(params.read("params.yaml"), recipe.load("ovsegmentor-toy")))
-    batch = drawn_batch(args.batch)
+    steps, optimisers = contestants(drawn_batch(args.batch))
     half = resolve_precision("auto", "cpu") == "bf16"
-    steps: dict[str, Step] = {}
-    optimisers = {}
-    for name in ("ovsegmentor", "ovsegmentor-contrast"):
-        run = runs[name].train
-        torch.manual_seed(0)
-        model = build(run["method"], run["settings"], run["model"], batch.entity_names)
-        model = model.to(memory_format=torch.channels_last).train()
-        optimisers[name] = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
-        steps[name] = lambda model=model: sum(model.losses(batch).values())
-        if name == "ovsegmentor":
-            sum(model.losses(batch).values()).backward()
-            steps |= parts_of(model, batch, optimisers[name])
     times = dict.fromkeys(steps, 0.0)
     for turn in range(args.rounds + 1):  # the first one warms up
         for name, step in steps.items():
-            started = time.process_time()
-            with torch.autocast("cpu", torch.bfloat16, enabled=half):
-                loss = step()
-            loss.backward()
-            if name in optimisers:
-                optimisers[name].step()
-                optimisers[name].zero_grad(set_to_none=False)
-            times[name] += (time.process_time() - started) * (turn > 0)
-    whole, contrast = times.pop("ovsegmentor"), times.pop("ovsegmentor-contrast")
+            times[name] += one_step(step, optimisers.get(name), half) * (turn > 0)
+    whole, contrast = times.pop(WHOLE), times.pop(CONTRAST)
     for name, seconds in times.items():
         print(f"{name}: {seconds / args.rounds * 1e3:.0f} ms")
     parts = sum(times.values())

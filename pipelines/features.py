@@ -19,6 +19,7 @@ from ovseg_core.run_log import RunLog
 from ovseg_core.training.identity import code_fingerprint
 from ovseg_core.training.settings import COMPONENTS_FILE, FeatureSettings
 from pipelines import cluster, shard_map
+from pipelines.actor_device import prepare
 from pipelines.cluster import ClusterSettings
 from pipelines.components import find_components, fingerprint
 from pipelines.shard_map import ActorResources
@@ -146,12 +147,9 @@ class FeatureMaker:
 
         from ovseg_core.models.image_tower import ImageTower
         from ovseg_core.training.checkpoint import load_components
-        from ovseg_core.training.loop import resolve_precision
 
-        torch.set_num_threads(max(1, int(job.settings.num_cpus)))
         self.job, self.settings = job, job.settings
-        self.device = "cuda" if job.settings.num_gpus else "cpu"
-        self.half = resolve_precision(job.settings.precision, self.device) == "bf16"
+        self.device, self.half = prepare(job.settings)
         tower = ImageTower(build(job.image, "model.image", ImageSettings))
         if job.components:
             load_components(tower, job.components)

@@ -10,6 +10,7 @@ import numpy as np
 from ovseg_core import files, shards
 from ovseg_core.masks.mask_table import Labelled, mask_table
 from ovseg_core.params import check
+from pipelines.actor_device import prepare
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,15 +56,10 @@ class Labeller:
     """One teacher, called with one shard after another. It imports nothing of Ray."""
 
     def __init__(self, job: LabelJob) -> None:
-        import torch
-
         from ovseg_core.teachers.registry import load
-        from ovseg_core.training.loop import resolve_precision
 
-        torch.set_num_threads(max(1, int(job.settings.num_cpus)))
         self.job, self.settings = job, job.settings
-        self.device = "cuda" if job.settings.num_gpus else "cpu"
-        self.half = resolve_precision(job.settings.precision, self.device) == "bf16"
+        self.device, self.half = prepare(job.settings)
         self.teacher = load(job.teacher, job.model, self.device, job.image, job.features)
 
     def __call__(self, shard: str) -> dict[str, int]:

@@ -2,19 +2,17 @@
 
 import json
 import logging
-import multiprocessing
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from ovseg_core import files
+from ovseg_core.processes import in_order
 from ovseg_core.text import caption_files
 from ovseg_core.text.extraction import COLUMNS, COUNTS, Words
 from ovseg_core.text.pipeline import CaptionParser
@@ -73,7 +71,7 @@ def parse(source: str, output: str, how: How, column: str | None = None, workers
     started = time.perf_counter()
     counts: Counter[str] = Counter()
     batches = caption_files.read(source, column, counts)
-    tables = map(Parser(how), batches) if workers == 1 else _spread(how, batches, workers)
+    tables = map(Parser(how), batches) if workers == 1 else in_order(_call, batches, workers, _start, (how,))
     with files.atomic(output) as handle, pq.ParquetWriter(handle, SCHEMA) as writer:
         with tqdm(desc="parse", unit=" captions", unit_scale=True) as bar:
             for table in _groups(tables, counts):
@@ -119,16 +117,3 @@ def _start(how: How) -> None:
 
 def _call(texts: list[str]) -> Made:
     return _parser(texts)
-
-
-def _spread(how: How, batches: Iterator[list[str]], workers: int) -> Iterator[Made]:
-    """The tables of all batches in their order, from processes that hold a parser each."""
-    context = multiprocessing.get_context("spawn")
-    waiting: deque[Future[Any]] = deque()
-    with ProcessPoolExecutor(workers, context, _start, (how,)) as pool:
-        for texts in batches:
-            waiting.append(pool.submit(_call, texts))
-            if len(waiting) > 2 * workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()

@@ -20,7 +20,7 @@ from ovseg_core.methods.registry import Method, Regions
 from ovseg_core.params import check
 from ovseg_core.records import Segments
 from ovseg_core.training.checkpoint import load_model
-from ovseg_core.training.loop import resolve_precision
+from pipelines.actor_device import prepare
 from pipelines.self_label_settings import SelfLabelSettings
 
 Source = str | list[str]  # a shard without suffix, or paths of images
@@ -73,9 +73,7 @@ class SelfLabeller:
     @torch.inference_mode()
     def __init__(self, job: Job) -> None:
         self.job, self.reading = job, job.reading
-        torch.set_num_threads(max(1, int(job.settings.num_cpus)))
-        self.device = "cuda" if job.settings.num_gpus else "cpu"
-        self.half = resolve_precision(job.settings.precision, self.device) == "bf16"
+        self.device, self.half = prepare(job.settings)
         self.method = cast(Method, load_model(job.model).to(self.device))
         benchmark = classes_of(job.benchmark, job.reading, job.settings)
         self.classes = [index for index, names in enumerate(benchmark.queries) if names]

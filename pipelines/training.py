@@ -52,7 +52,8 @@ def train(
     settings = params.build(run["train"], "train", TrainSettings)
     job = make_job(run, seed, data, settings)
     if not files.exists(job.done):  # else the stage was killed between the end of training and here
-        os.environ.update(KEEP_MEMORY | os.environ)
+        for name, value in KEEP_MEMORY.items():
+            os.environ.setdefault(name, value)
         with cluster.connect(ray):
             fit(job, settings)
     if files.exists(job.failure):

@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS = {"ovseg_core": 0, "pipelines": 1, "stages": 2}
 FORBIDDEN_IN_CORE = {"ray", "dvc", "argparse", "fire", "click", "typer"}
-BOTTOM = {"records", "params", "files", "shards", "hashing", "run_log"}
+BOTTOM = {"records", "params", "files", "shards", "hashing", "run_log", "processes"}
 # what a package of the core may import, besides itself and the bottom
 ALLOWED = {
     "text": set(),

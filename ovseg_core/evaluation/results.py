@@ -136,7 +136,7 @@ def write_gallery(
         image, truth = benchmark.image(key), benchmark.truth(key)
         small, _ = overlays.fit(image, truth, SHORTEST, LONGEST)
         files.write_bytes(files.join(folder, f"{key}.image.png"), overlays.png(small))
-        maps = {"truth": truth, **{name: maps[key] for name, maps in named.items()}}
+        maps = {"truth": truth, **{name: drawn[key] for name, drawn in named.items()}}
         for name, labels in maps.items():
             _write_map(folder, f"{key}.{name}", image, labels, colours)
     legend = [

@@ -5,12 +5,11 @@ Shape letters: B images, N heads, h x w patches.
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from ovseg_core.masks.attention import keep_mass
 from ovseg_core.methods.settings import ViTAttentionSettings
-from ovseg_core.models.image_tower import NORMALIZE
+from ovseg_core.models.normalize import NORMALIZE, Normalize
 from ovseg_core.models.settings import ModelSettings
 from ovseg_core.models.tokens import in_whole_patches, is_vit, vit_of_any_size
 from ovseg_core.params import check
@@ -22,8 +21,6 @@ class ViTAttention(nn.Module):
 
     Settings = ViTAttentionSettings
     trains = False
-    mean: Tensor
-    deviation: Tensor
 
     def __init__(self, settings: ViTAttentionSettings, model: ModelSettings, words: list[str]) -> None:
         super().__init__()
@@ -39,9 +36,7 @@ class ViTAttention(nn.Module):
         last = vit.blocks[-1].attn
         last.fused_attn = False  # that would not tell its weights
         self.extract = AttentionExtract(vit, [f"blocks.{len(vit.blocks) - 1}.attn.attn_drop"], method="hook")
-        mean, deviation = NORMALIZE[model.image.normalize]
-        self.register_buffer("mean", torch.tensor(mean)[:, None, None], persistent=False)
-        self.register_buffer("deviation", torch.tensor(deviation)[:, None, None], persistent=False)
+        self.normalize = Normalize(*NORMALIZE[model.image.normalize])
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """There is nothing to learn."""
@@ -51,7 +46,7 @@ class ViTAttention(nn.Module):
         """(B, 3, H, W) images in [0, 1] -> where the class token looks in the last layer, (B, N, h, w)."""
         images = in_whole_patches(images, self.patch)
         grid = [side // patch for side, patch in zip(images.shape[2:], self.patch, strict=True)]
-        [weights] = self.extract((images - self.mean) / self.deviation).values()
+        [weights] = self.extract(self.normalize(images)).values()
         return weights[:, :, 0, self.first :].unflatten(2, grid)
 
     def proposals(self, images: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ovseg_core.models.normalize import Normalize
 from ovseg_core.models.settings import OPEN_CLIP, TextSettings
 from ovseg_core.models.text_towers import open_clip_config
 from ovseg_core.models.tokens import at_size, in_whole_patches
@@ -26,18 +27,13 @@ VISUAL = "visual."  # prefix of the image side in the weights of a whole open_cl
 class ClipTokens(nn.Module):
     """Patches of an image as CLIP's last layer leaves them: its plain tokens, or their value embeddings."""
 
-    mean: Tensor
-    deviation: Tensor
-
     def __init__(self, settings: TextSettings) -> None:
         """The model is the one that `model.text` names: CLIP's two sides belong together."""
         super().__init__()
         from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
 
         self.vit = image_side(settings).requires_grad_(False).eval()
-        mean, deviation = torch.tensor(OPENAI_DATASET_MEAN), torch.tensor(OPENAI_DATASET_STD)
-        self.register_buffer("mean", mean[:, None, None], persistent=False)
-        self.register_buffer("deviation", deviation[:, None, None], persistent=False)
+        self.normalize = Normalize(OPENAI_DATASET_MEAN, OPENAI_DATASET_STD)
 
     def forward(self, images: Tensor, value: bool) -> tuple[Tensor, Tensor]:
         """(B, 3, H, W) images in [0, 1] -> tokens (B, D, h, w) and keys of the last layer (B, L, W).
@@ -60,7 +56,7 @@ class ClipTokens(nn.Module):
         Sides that are no multiple of the patch are resized to the nearest one; positions are interpolated.
         """
         images = in_whole_patches(images, self.vit.patch_size)
-        patches = self.vit.conv1((images - self.mean) / self.deviation)
+        patches = self.vit.conv1(self.normalize(images))
         first, rest = self.vit.positional_embedding.split([1, self.vit.positional_embedding.shape[0] - 1])
         grid = rest.T.unflatten(1, self.vit.grid_size)[None]
         x = (patches + at_size(grid, patches)).flatten(2).transpose(1, 2)

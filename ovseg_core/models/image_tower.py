@@ -11,19 +11,12 @@ from torch import Tensor, nn
 from ovseg_core.models.backbones import build_backbone
 from ovseg_core.models.components import Components
 from ovseg_core.models.fpn import FPN
+from ovseg_core.models.normalize import NORMALIZE, Normalize
 from ovseg_core.models.settings import ImageSettings
-
-NORMALIZE = {
-    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-    "half": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),  # x / 127.5 - 1 of bytes
-}
 
 
 class ImageTower(nn.Module):
     """Backbone and feature pyramid; without `pyramid` F is the backbone's last map as it is."""
-
-    mean: Tensor
-    deviation: Tensor
 
     def __init__(self, settings: ImageSettings, pyramid: bool = True) -> None:
         super().__init__()
@@ -38,9 +31,7 @@ class ImageTower(nn.Module):
         self.channels = channels  # of the maps
         self.last_width = channels[-1]
         self.width = settings.width if pyramid else self.last_width
-        mean, deviation = NORMALIZE[settings.normalize]
-        self.register_buffer("mean", torch.tensor(mean)[:, None, None], persistent=False)
-        self.register_buffer("deviation", torch.tensor(deviation)[:, None, None], persistent=False)
+        self.normalize = Normalize(*NORMALIZE[settings.normalize])
         self._last: tuple[Tensor | None, list[Tensor]] = None, []
         self.train()
 
@@ -74,7 +65,7 @@ class ImageTower(nn.Module):
 
     def normalised(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) images in [0, 1] -> what the backbone was made for."""
-        return ((images - self.mean) / self.deviation).contiguous(memory_format=torch.channels_last)
+        return self.normalize(images).contiguous(memory_format=torch.channels_last)
 
     @torch.no_grad()
     def frozen_maps(self, images: Tensor) -> list[Tensor]:

@@ -14,7 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ovseg_core.models.image_tower import NORMALIZE, ImageTower
+from ovseg_core.models.image_tower import ImageTower
+from ovseg_core.models.normalize import NORMALIZE, Normalize
 from ovseg_core.models.settings import TIMM, ImageSettings
 from ovseg_core.models.weights import load_weights
 from ovseg_core.params import ParamError
@@ -29,9 +30,6 @@ HEAD_WIDTH = 32  # of new layers
 class ViTTokens(nn.Module):
     """Patches and positions of a timm vision transformer, without its class token."""
 
-    mean: Tensor
-    deviation: Tensor
-
     def __init__(self, settings: ImageSettings, vit: VisionTransformer) -> None:
         super().__init__()
         self.patch_embed, self.norm_pre, self.width = vit.patch_embed, vit.norm_pre, vit.embed_dim
@@ -40,14 +38,12 @@ class ViTTokens(nn.Module):
         side = vit.patch_embed.grid_size
         patches = positions.detach()[:, -side[0] * side[1] :]
         self.positions = nn.Parameter(patches.transpose(1, 2).unflatten(2, side).clone())
-        mean, deviation = NORMALIZE[settings.normalize]
-        self.register_buffer("mean", torch.tensor(mean)[:, None, None], persistent=False)
-        self.register_buffer("deviation", torch.tensor(deviation)[:, None, None], persistent=False)
+        self.normalize = Normalize(*NORMALIZE[settings.normalize])
 
     def maps(self, images: Tensor) -> list[Tensor]:
         """(B, 3, H, W) images in [0, 1] -> one map of embedded patches (B, D, h, w), positions added."""
         images = in_whole_patches(images, self.patch_embed.patch_size)
-        x = self.patch_embed.proj((images - self.mean) / self.deviation)
+        x = self.patch_embed.proj(self.normalize(images))
         x = self.patch_embed.norm(x.movedim(1, -1)).movedim(-1, 1)
         return [self.norm_pre((x + at_size(self.positions, x)).movedim(1, -1)).movedim(-1, 1)]
 

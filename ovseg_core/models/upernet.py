@@ -11,8 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ovseg_core.models.fpn import upsample
+from ovseg_core.models.normalize import NORMALIZE, Normalize
 from ovseg_core.models.settings import ImageSettings
-from ovseg_core.models.tokens import NORMALIZE, in_whole_patches, vit_of_any_size
+from ovseg_core.models.tokens import in_whole_patches, vit_of_any_size
 from ovseg_core.params import check
 
 SCALES = (4, 2, 1, 0.5)  # of the four maps against the grid of patches, as in BEiT
@@ -64,9 +65,6 @@ class ViTPyramid(nn.Module):
     Layers 4, 6, 8 and 12 of 12; where a patch has 16 pixels they come out at strides 4, 8, 16 and 32.
     """
 
-    mean: Tensor
-    deviation: Tensor
-
     def __init__(self, settings: ImageSettings, layers: Sequence[int]) -> None:
         super().__init__()
         check(not settings.frozen, "model.image.frozen", True, "false for a vision transformer, which trains")
@@ -85,14 +83,12 @@ class ViTPyramid(nn.Module):
                 nn.MaxPool2d(2, ceil_mode=True),
             ]
         )
-        mean, deviation = NORMALIZE[settings.normalize]
-        self.register_buffer("mean", torch.tensor(mean)[:, None, None], persistent=False)
-        self.register_buffer("deviation", torch.tensor(deviation)[:, None, None], persistent=False)
+        self.normalize = Normalize(*NORMALIZE[settings.normalize])
 
     def maps(self, images: Tensor) -> list[Tensor]:
         """(B, 3, H, W) images in [0, 1] -> four maps, finest first; sides become multiples of a patch."""
         images = in_whole_patches(images, self.vit.patch_embed.patch_size)
-        x = (images - self.mean) / self.deviation
+        x = self.normalize(images)
         indices = [layer - 1 for layer in self.layers]
         found = self.vit.forward_intermediates(x, indices=indices, intermediates_only=True)
         return [scale(level) for scale, level in zip(self.scale, found, strict=True)]

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ovseg_core import files, params
 from ovseg_core.models.image_tower import ImageTower
+from ovseg_core.models.normalize import Normalize
 from ovseg_core.models.settings import ImageSettings
 from ovseg_core.models.weights import load_weights
 from ovseg_core.teachers.settings import BACKBONE, COLOUR, COLOUR_STRIDE, TIMM, KMeansSettings
@@ -71,9 +72,6 @@ def colour(images: Tensor, window: int) -> Tensor:
 class Network(nn.Module):
     """The last map of any timm model, a vision transformer's patches among them, at unit length."""
 
-    mean: Tensor
-    deviation: Tensor
-
     def __init__(self, settings: KMeansSettings) -> None:
         super().__init__()
         import timm  # here: loading it takes seconds
@@ -90,12 +88,11 @@ class Network(nn.Module):
         if weights and weights != "pretrained":
             load_weights(model, weights, "teachers.<name>.weights", may_lack=())
         self.model = model
-        for buffer, part in (("mean", "mean"), ("deviation", "std")):  # of the pixels that it was made for
-            self.register_buffer(buffer, torch.tensor(model.default_cfg[part])[:, None, None])
+        self.normalize = Normalize(model.default_cfg["mean"], model.default_cfg["std"])
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, 3, S, S) uint8 -> (B, D, h, w)."""
-        x = (images.float() / 255 - self.mean) / self.deviation
+        x = self.normalize(images.float() / 255)
         model: Any = self.model
         maps = model.forward_intermediates(x, indices=1, norm=True, intermediates_only=True)
         return F.normalize(maps[-1].float(), dim=1)

@@ -9,13 +9,13 @@ import pyarrow as pa
 from tqdm import tqdm
 
 from ovseg_core import files, shards
+from ovseg_core.processes import map_numbers
 from ovseg_core.run_log import RunLog
 from ovseg_core.web import captions, contact_sheet, faults, world
 from ovseg_core.web.benchmark_writer import Annotated, Description, write_benchmark
 from ovseg_core.web.labelled import Labelled, write_labelled
 from ovseg_core.web.settings import WebFolders, WebSettings
 from ovseg_core.web.site import HOST, Page, write_site
-from ovseg_core.web.spread import spread
 from ovseg_core.web.world import STUFF, THINGS, Scene
 
 SOURCE = "toy"
@@ -39,7 +39,7 @@ class ToyWeb:
     def pages(self) -> Iterator[Page]:
         """What the site serves, in the order of the URLs."""
         count = self.settings.toy.scenes - self.settings.toy.num_labelled
-        drawn = spread(partial(Drawn, self.settings), count)
+        drawn = map_numbers(partial(Drawn, self.settings), count)
         for scene in tqdm(drawn, desc="web: scenes", unit="scene", total=count):
             self.rows += scene.rows
             self.faults.update(scene.faults)
@@ -94,7 +94,7 @@ def write_toy(settings: WebSettings, folders: WebFolders, log: RunLog) -> None:
 
 
 def _labelled(seed: int, number: int, side: int) -> Iterator[Labelled]:
-    drawn = spread(partial(_labelled_scene, seed, side), number)
+    drawn = map_numbers(partial(_labelled_scene, seed, side), number)
     yield from tqdm(drawn, desc="web: labelled", unit="scene", total=number)
 
 

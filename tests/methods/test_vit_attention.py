@@ -8,7 +8,7 @@ from small_methods import MODEL
 
 from ovseg_core.masks.attention import keep_mass
 from ovseg_core.methods.registry import build
-from ovseg_core.models.image_tower import NORMALIZE
+from ovseg_core.models.normalize import NORMALIZE
 from ovseg_core.params import ParamError
 from ovseg_core.training import checkpoint
 

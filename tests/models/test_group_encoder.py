@@ -47,8 +47,8 @@ def test_a_vit_without_its_groups_is_timms_own():
     vit = timm_vit(image_settings()).eval()
     image = torch.rand(1, 3, 32, 32)
     tokens = own.stem(own.stem.maps(image)).flatten(2).transpose(1, 2)
-    mean, deviation = own.stem.mean, own.stem.deviation
-    theirs = vit._pos_embed(vit.patch_embed((image - mean) / deviation))[:, 1:]
+    normalize = own.stem.normalize
+    theirs = vit._pos_embed(vit.patch_embed(normalize(image)))[:, 1:]
     torch.testing.assert_close(tokens, theirs)
     torch.testing.assert_close(own.before(tokens), vit.blocks[1](vit.blocks[0](tokens)))
     torch.testing.assert_close(own.norm(own.after(tokens)), vit.norm(vit.blocks[3](vit.blocks[2](tokens))))
