@@ -39,6 +39,7 @@ LISTS = {"runs", "seeds", "benchmarks", "methods", "teachers", "teach", "plus", 
 RUN_SECTIONS = {"model", "train", "data", "evaluate"}  # what a run may change, besides its method's settings
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 TEACHER = "teacher"  # the name of the run that `teach` trains
+TEACHER_MODEL = "models/teacher"  # its model folder
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,10 @@ def resolve(values: Mapping[str, Any]) -> dict[str, Resolved]:
         ParamError: for the first wrong value, with its full key.
     """
     check_sections(values)
-    teacher = {key: value for key, value in values["teach"].items() if key != "seed"}
-    runs = {**({TEACHER: teacher} if teaches(values) else {}), **values["runs"]}
-    resolved = {name: resolve_run(values, name, run) for name, run in runs.items()}
+    resolved = {name: resolve_run(values, name, run) for name, run in values["runs"].items()}
+    if teaches(values, resolved):
+        teacher = {key: value for key, value in values["teach"].items() if key != "seed"}
+        resolved[TEACHER] = resolve_run(values, TEACHER, teacher)
     resolved |= {plus_name(of): resolve_plus(values, of, resolved) for of in values["plus"]}
     readings = [reading for run in resolved.values() for reading in run.evaluate["readings"]]
     if twice := sorted({name for name in readings if readings.count(name) > 1}):
@@ -116,9 +118,10 @@ def check_teachers(values: Mapping[str, Any]) -> None:
             settings_of(given)
 
 
-def teaches(values: Mapping[str, Any]) -> bool:
-    """Whether a labelling teacher reads the model of the stage `teach`; else there is nothing to train."""
-    return any(settings_of(given).reads_model for given in values["teachers"].values())
+def teaches(values: Mapping[str, Any], runs: Mapping[str, Resolved]) -> bool:
+    """Whether a labelling teacher reads the model of the stage `teach`, or a run starts from it."""
+    labels = any(settings_of(given).reads_model for given in values["teachers"].values())
+    return labels or any(run.train["train"]["start"] == TEACHER_MODEL for run in runs.values())
 
 
 def plus_name(of: str) -> str:
@@ -203,7 +206,7 @@ def resolve_run(values: Mapping[str, Any], name: str, run: Any, key: str = "") -
         train["settings"].get("regions") != "frozen" or train["train"]["start"] is not None,
         f"{key}.train.start",
         None,
-        "a model folder, such as models/teacher: methods.openseg.regions is frozen, and its masks are those",
+        f"a model folder, such as {TEACHER_MODEL}: methods.openseg.regions is frozen, with its masks",
     )
     own = merge(values["evaluate"], run.get("evaluate", {}))
     further = run.get("readings", {})

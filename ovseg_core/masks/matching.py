@@ -4,7 +4,6 @@ Shape letters: B images, N and M members of the two sets.
 """
 
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 
@@ -17,6 +16,8 @@ def hungarian(cost: Tensor) -> tuple[Tensor, Tensor]:
     Raises:
         ValueError: for a cost that is not a number.
     """
+    from scipy.optimize import linear_sum_assignment  # half a second that most stages do without
+
     pairs = [linear_sum_assignment(rows) for rows in cost.detach().float().cpu().numpy()]
     count = min(cost.shape[1:])
     first = torch.tensor([rows.tolist() for rows, _ in pairs], dtype=torch.int64).view(-1, count)

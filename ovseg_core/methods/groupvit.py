@@ -19,6 +19,7 @@ class GroupViT(Reading, nn.Module):
     """L = L_contrast + L_multi_label (its Sec. 3.2)."""
 
     Settings = GroupViTSettings
+    starts_from = ("simclr",)  # what makes the tokens
     reads_nouns = True
 
     def __init__(self, settings: GroupViTSettings, model: ModelSettings, words: list[str]) -> None:

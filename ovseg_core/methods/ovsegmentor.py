@@ -31,6 +31,7 @@ class OVSegmentor(Reading, nn.Module):
     """One temperature, learnt from 0.07, serves all contrasts; Eq. 7 and 9 leave it out "for simplicity"."""
 
     Settings = OVSegmentorSettings
+    starts_from = ("simclr",)  # what makes the tokens
     reads_entities = (
         True  # batches then carry the entities of every sample, and pairs where `data.pairs` is set
     )

@@ -13,6 +13,7 @@ from ovseg_core.methods.maskclip import MaskClip
 from ovseg_core.methods.masks import MaskModel
 from ovseg_core.methods.openseg import OpenSeg
 from ovseg_core.methods.ovsegmentor import OVSegmentor
+from ovseg_core.methods.simclr import SimCLR
 from ovseg_core.methods.sseg import SSeg
 from ovseg_core.methods.upernet import UperNet
 from ovseg_core.methods.vit_attention import ViTAttention
@@ -31,6 +32,7 @@ METHODS: dict[str, Any] = {
     "sseg": SSeg,
     "maskclip": MaskClip,
     "vit_attention": ViTAttention,
+    "simclr": SimCLR,
     "upernet": UperNet,
 }
 

@@ -131,6 +131,20 @@ class ViTAttentionSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SimCLRSettings:
+    """Section `methods.simclr` (arXiv:2002.05709)."""
+
+    crop: float  # least share of the image that a view shows
+    temperature: float
+    positions: int  # side of the map that position embeddings are learnt for, where no ViT brings some
+
+    def __post_init__(self) -> None:
+        check(0 < self.crop <= 1, "methods.simclr.crop", self.crop, "above 0, up to 1 (the whole image)")
+        check(self.temperature > 0, "methods.simclr.temperature", self.temperature, "above 0")
+        check(self.positions > 0, "methods.simclr.positions", self.positions, "at least 1")
+
+
+@dataclass(frozen=True, kw_only=True)
 class UperNetSettings:
     """Section `methods.upernet`: a segmenter of the classes that its labels name (S-Seg+)."""
 
@@ -154,5 +168,6 @@ METHOD_SETTINGS: dict[str, type] = {
     "sseg": SSegSettings,
     "maskclip": MaskClipSettings,
     "vit_attention": ViTAttentionSettings,
+    "simclr": SimCLRSettings,
     "upernet": UperNetSettings,
 }

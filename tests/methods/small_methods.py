@@ -76,6 +76,7 @@ SETTINGS = {
         "mask_negatives": True,
         "sync": True,
     },
+    "simclr": {"crop": 0.25, "temperature": 0.2, "positions": 8},
     "upernet": {"layers": [4, 6, 8, 12], "pools": [1, 2]},
     "groupvit": {
         "num_groups": [8, 4],

@@ -99,6 +99,14 @@ def test_two_readings_may_not_share_a_name():
         settings.resolve(values)
 
 
+def test_a_run_that_starts_from_the_teacher_has_it_trained():
+    values = changed("teachers", recipe.load("sseg-toy")["teachers"])
+    values["runs"] = {"masks-first": {"method": "openseg", "data": {"pseudo": None}}}
+    assert "teacher" not in settings.resolve(values)
+    values["runs"]["masks-first"]["train"] = {"start": "models/teacher"}
+    assert settings.resolve(values)["teacher"].train["method"] == "masks"
+
+
 def test_no_teacher_is_trained_where_none_is_read(tmp_path, monkeypatch):
     shutil.copy("params.yaml", tmp_path)
     recipe.apply([recipe.load("sseg-toy")], tmp_path / "params.yaml")
