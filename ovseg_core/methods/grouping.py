@@ -119,18 +119,28 @@ class Contrast:
             return gather.gather_rows(tensor.long())[0].bool()
         return gather.gather_rows(tensor)[0]
 
-    def pairs(self, one: Tensor, other: Tensor, has: Tensor | None = None) -> Tensor:
-        """InfoNCE of (B, D) and (B, D); rows without `has` are left out, also as negatives. Eq. 7 and 9.
+    def pairs(self, one: Tensor, other: Tensor) -> Tensor:
+        """InfoNCE of (B, D) images and (B, D) captions, Eq. 7; it is printed without its logarithm."""
+        return info_nce(self.rows(one), self.rows(other), self.temperature, self.same)
 
-        Eq. 7 is printed without its logarithm; this is the usual loss.
+    def completions(
+        self, one: Tensor, other: Tensor, names: list[list[str]], asked: list[list[str]]
+    ) -> Tensor:
+        """InfoNCE of (B, D) completed captions and (B, D) prompts, Eq. 9; rows that ask for nothing are out.
+
+        Args:
+            names: all names of each image; asked: those in its prompt. Where negatives are masked, a prompt
+                is no negative of an image that has all of its names, such as one of the same text.
         """
         one, other = self.rows(one), self.rows(other)
-        if has is None:
-            return info_nce(one, other, self.temperature, self.same)
-        kept = self.rows(has).nonzero()[:, 0]
-        if not len(kept):
+        if self.sync:
+            names, asked = gather.gather_lists(names), gather.gather_lists(asked)
+        kept = [row for row, some in enumerate(asked) if some]
+        if not kept:
             return 0 * (one.sum() + other.sum())
-        same = None if self.same is None else self.same[kept][:, kept]
+        same = None
+        if self.same is not None:
+            same = has_all([names[row] for row in kept], [asked[row] for row in kept]).to(one.device)
         return info_nce(one[kept], other[kept], self.temperature, same)
 
     def labels(
@@ -153,13 +163,27 @@ class Contrast:
 
 def true_of(names: list[list[str]], drawn: list[list[str]], count: int) -> Tensor:
     """(B, B, count) bool: image b has the n-th of the names drawn for image c."""
-    vocabulary = {name: index for index, name in enumerate({name: 0 for some in names for name in some})}
-    says = torch.zeros(len(names), len(vocabulary) + 1, dtype=torch.bool)  # the last: no name
+    place, says = _said(names)
+    places = [[place.get(name, -1) for name in some] + [-1] * (count - len(some)) for some in drawn]
+    return says[:, torch.tensor(places, dtype=torch.int64).view(len(drawn), count)]
+
+
+def has_all(names: list[list[str]], asked: list[list[str]]) -> Tensor:
+    """(B, B) bool: image b has every name that is asked for in c."""
+    place, says = _said(names)
+    wants = torch.zeros(len(asked), says.shape[1])
+    for row, some in enumerate(asked):
+        wants[row, [place.get(name, -1) for name in some]] = 1
+    return (~says).float() @ wants.T == 0
+
+
+def _said(names: list[list[str]]) -> tuple[dict[str, int], Tensor]:
+    """Columns of the names, and (B, V + 1) bool who has which; the last one is any other name's."""
+    place = {name: index for index, name in enumerate(dict.fromkeys(name for some in names for name in some))}
+    says = torch.zeros(len(names), len(place) + 1, dtype=torch.bool)
     for row, some in enumerate(names):
-        says[row, [vocabulary[name] for name in some]] = True
-    none = len(vocabulary)
-    place = [[vocabulary[name] for name in some] + [none] * (count - len(some)) for some in drawn]
-    return says[:, torch.tensor(place, dtype=torch.int64).view(len(drawn), count)]
+        says[row, [place[name] for name in some]] = True
+    return place, says
 
 
 @torch.no_grad()

@@ -113,7 +113,7 @@ class OVSegmentor(Reading, nn.Module):
             return self._masked_names(logits, tokens.masked, asked, batch)
         z_m = self.completed(tokens.whole(features)).float()  # [EOT], then the projection
         z_e = embed(self.text, asked.prompts)
-        return contrast.pairs(z_m, z_e, torch.tensor(asked.has, device=images.device))
+        return contrast.completions(z_m, z_e, names, asked.answers)
 
     def _masked_names(self, rows: Tensor, masked: Tensor, asked: Completion, batch: Batch) -> Tensor:
         """Cross-entropy of each masked token over the entity set (Table 4, MLM).

@@ -18,8 +18,7 @@ class Completion:
 
     masked: list[str]
     prompts: list[str]
-    answers: list[list[str]]  # the masked names, one for each mask in order
-    has: list[bool]  # whether anything is masked
+    answers: list[list[str]]  # the masked names, one for each mask in order; none where nothing is named
 
 
 def said(captions: Sequence[str], names: Sequence[Sequence[str]], verbs: bool = False) -> list[list[str]]:
@@ -61,7 +60,6 @@ def completion(
             [place.name for place in masking.find(text, tuple(all_names)) if place.name in some]
             for text, all_names, some in zip(captions, names, found, strict=True)
         ],
-        has=[bool(some) for some in found],
     )
 
 

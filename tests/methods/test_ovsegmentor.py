@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from small_methods import MODEL, batch, make
 
-from ovseg_core.methods.grouping import true_of
+from ovseg_core.losses.contrastive import info_nce
+from ovseg_core.methods.grouping import Contrast, has_all, true_of
 from ovseg_core.methods.prompting import completion, prompted_names
 from ovseg_core.models.text_tokens import mask_text, text_tokens
 from ovseg_core.text.prompts import PROMPTS
@@ -57,7 +58,6 @@ def test_captions_of_several_entities_are_completed_in_one_prompt():
     assert made.masked == ["Two [MASK] on a [MASK]", "a quiet day"]
     assert made.prompts == ["cat and sofa", "a quiet day"]
     assert made.answers == [["cat", "sofa"], []]
-    assert made.has == [True, False]
     one = completion(captions, [["cat", "sofa"], []], "#", "single", seed=0, one=True)
     assert one.masked[0] in ("Two # on a sofa", "Two cats on a #")
     assert one.prompts[0] in ("cat", "sofa")
@@ -81,6 +81,20 @@ def test_a_noun_that_an_image_shows_is_no_negative_of_it():
         [[False, True], [True, False], [False, False]],
         [[False, False], [False, False], [False, False]],
     ]
+
+
+@pytest.mark.parametrize("mask_negatives", [True, False])
+def test_a_prompt_whose_names_an_image_has_is_no_negative_of_it(mask_negatives):
+    names = [["cat", "dog"], ["dog"], ["cat"], ["dog"]]
+    asked = [["cat", "dog"], ["dog"], [], ["dog"]]  # the third asks for nothing
+    rows = [0, 1, 3]
+    own = torch.tensor([[True, True, True], [False, True, True], [False, True, True]])
+    assert torch.equal(has_all(names, asked)[rows][:, rows], own)
+    one, other = torch.rand(2, 4, 8, generator=torch.Generator().manual_seed(0))
+    contrast = Contrast(batch(), torch.tensor(0.1), mask_negatives, sync=False)
+    expected = info_nce(one[rows], other[rows], torch.tensor(0.1), own if mask_negatives else None)
+    torch.testing.assert_close(contrast.completions(one, other, names, asked), expected)
+    assert contrast.completions(one, other, names, [[], [], [], []]) == 0
 
 
 def test_lambda_is_0_in_the_first_stage():
