@@ -16,7 +16,7 @@ ifneq ($(RECIPE),)
 	$(BIN)/ovseg recipe $(RECIPE) $(if $(PHOTOS),--set "web.folder=$(abspath $(PHOTOS))")
 endif
 	$(BIN)/ovseg check
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dvc repro
+	$(BIN)/ovseg repro
 
 test: env
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/test_graph.py tests  # the longest file first

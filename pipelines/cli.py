@@ -46,6 +46,14 @@ def recipe(args: argparse.Namespace) -> None:
     print("\n".join(lines) if lines else f"{PARAMS} already says what {args.name} says")
 
 
+def repro(args: argparse.Namespace) -> None:
+    """Run `dvc repro` with one Ray for all stages, where each would start its own: the same, sooner."""
+    from pipelines.cluster import ClusterSettings
+    from pipelines.repro import reproduce
+
+    sys.exit(reproduce(params.load(PARAMS, "cluster", ClusterSettings), args.stages))
+
+
 def retry(args: argparse.Namespace) -> None:
     """Fetch the failed rows of the last download again; finished shards stay as they are."""
     from pipelines.download import DownloadSettings, retry_failed
@@ -140,6 +148,8 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="one more change, as train.lr=1e-3"
     )
+    sub = command(repro)
+    sub.add_argument("stages", nargs="*", help="and what they need, as of `dvc repro`; without: all")
     sub = command(retry)
     sub.add_argument("--web", type=Path, default=Path("data/web"))
     sub.add_argument("--shards", type=Path, default=Path("data/shards"))

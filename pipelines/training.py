@@ -1,6 +1,5 @@
 """Training on Ray Train workers. Killed workers go on from the last state, a killed stage when run again."""
 
-import os
 import shutil
 import threading
 import time
@@ -20,15 +19,6 @@ from pipelines import cluster
 from pipelines.cluster import ClusterSettings
 
 MAX_FAILURES = 3  # of workers in one run of the stage; each time they start again from the last state
-TRAIN_ENVIRONMENT = {
-    "RAY_TRAIN_V2_ENABLED": "1",
-    "RAY_TRAIN_METRICS_ENABLED": "0",  # no dashboard reads them
-    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",  # seconds until an end or a death is noticed; 2 by default
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # workers stay where the stage runs, so that relative paths hold
-}
-# of glibc, for workers that Ray starts here: what a step frees stays for the next one, instead of going back
-# to the kernel and coming again page by page, which is 6 to 10 % of a step on a processor
-KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**32)}
 
 
 class TrainingFailed(Exception):
@@ -52,8 +42,6 @@ def train(
     settings = params.build(run["train"], "train", TrainSettings)
     job = make_job(run, seed, data, settings)
     if not files.exists(job.done):  # else the stage was killed between the end of training and here
-        for name, value in KEEP_MEMORY.items():
-            os.environ.setdefault(name, value)
         with cluster.connect(ray):
             fit(job, settings)
     if files.exists(job.failure):
@@ -85,11 +73,6 @@ def make_job(run: Mapping[str, Any], seed: int, data: Path | str, settings: Trai
 
 def fit(job: Job, settings: TrainSettings) -> None:
     """Run the job on Ray Train workers; returns when `job.done` or `job.failure` is written."""
-    os.environ.update(TRAIN_ENVIRONMENT)
-    if not cluster.on_cluster():
-        os.environ["RAY_TRAIN_ENABLE_PREEMPTION_WATCHER"] = (
-            "0"  # an actor that waits for nodes to be taken away
-        )
     import ray
     from ray.train import FailureConfig, RunConfig, ScalingConfig
 

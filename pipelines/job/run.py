@@ -4,21 +4,13 @@ Ends with the exit status of `dvc repro`; what finished before a failure is push
 """
 
 import argparse
-import os
-import subprocess
 import sys
 from pathlib import Path
 
 from ovseg_core import files
+from pipelines.repro import dvc
 
 REMOTE = "ovseg-results"  # name of the remote on both sides, kept in .dvc/config.local
-
-
-def dvc(*arguments: str, project: Path | str = ".") -> int:
-    """Run one DVC command in `project` with this interpreter, which the stages find first as `python` too."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    command = [sys.executable, "-m", "dvc", *arguments]
-    return subprocess.run(command, cwd=project, env={**os.environ, "PATH": path}).returncode
 
 
 def use_remote(url: str, project: Path | str = ".") -> None:
