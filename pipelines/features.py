@@ -17,7 +17,7 @@ from ovseg_core.params import build, check
 from ovseg_core.records import BadSample
 from ovseg_core.run_log import RunLog
 from ovseg_core.training.identity import code_fingerprint
-from ovseg_core.training.settings import COMPONENTS_FILE, FeatureSettings
+from ovseg_core.training.settings import COMPONENTS_FILE, FeatureSettings, backbone_of
 from pipelines import cluster, shard_map
 from pipelines.actor_device import prepare
 from pipelines.cluster import ClusterSettings
@@ -55,7 +55,7 @@ def cache_features(
     components = files.join(files.absolute(out), COMPONENTS_FILE) if image["components"] else None
     job = FeatureJob(dict(image), files.absolute(out), {}, components, settings)
     if settings.backbone is not None:
-        about |= {"image": dict(image), "size": settings.size, "precision": settings.precision}
+        about |= {"image": backbone_of(image), "size": settings.size, "precision": settings.precision}
         about |= {
             "weights": files.digest(image["weights"]) if is_file(image["weights"]) else image["weights"]
         }

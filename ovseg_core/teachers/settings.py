@@ -7,6 +7,7 @@ from typing import Any
 
 from ovseg_core import files
 from ovseg_core.params import ParamError, build, check
+from ovseg_core.training.settings import backbone_of
 
 COLOUR, BACKBONE, TIMM = "colour", "backbone", "timm:"
 COLOUR_STRIDE = 2  # pixels of the square per location of colour features
@@ -36,7 +37,7 @@ class MaskTeacherSettings:
     def reads_maps(self, cached: Mapping[str, Any], model: str, _image: Mapping[str, Any]) -> bool:
         """Whether the maps that `features.json` describes stand for the images."""
         config = files.read_json(files.join(model, "config.json"))
-        return bool(cached["image"] == config["model"]["image"])
+        return bool(cached["image"] == backbone_of(config["model"]["image"]))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +102,7 @@ class KMeansSettings:
 
     def reads_maps(self, cached: Mapping[str, Any], _model: str, image: Mapping[str, Any]) -> bool:
         """Whether the maps that `features.json` describes stand for the images."""
-        mine = {"image": image, "size": self.size}
+        mine = {"image": backbone_of(image), "size": self.size}
         return self.features == BACKBONE and mine == {name: cached[name] for name in mine}
 
 

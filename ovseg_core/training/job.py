@@ -15,7 +15,7 @@ from ovseg_core.training.identity import Job
 from ovseg_core.training.loader import NO_PARTNER, Loader, StreamReader, UnusableData
 from ovseg_core.training.loop import NonFiniteLoss, Trainer, Worker, on_device
 from ovseg_core.training.plan import StreamPlan
-from ovseg_core.training.settings import COMPONENTS_FILE, DataSettings, TrainSettings
+from ovseg_core.training.settings import COMPONENTS_FILE, DataSettings, TrainSettings, backbone_of
 from ovseg_core.training.shard_cache import ShardCache
 from ovseg_core.training.word_start import start_words
 
@@ -123,7 +123,7 @@ def cached_features(job: Job) -> str | None:
     made = files.read_json(about) if files.exists(about) else {"backbone": None}
     if made["backbone"] is None or not job.run["model"]["image"]["frozen"]:
         return None
-    mine = {"image": job.run["model"]["image"], "size": job.run["data"]["size"]}
+    mine = {"image": backbone_of(job.run["model"]["image"]), "size": job.run["data"]["size"]}
     theirs = {"image": made["image"], "size": made["size"]}
     if mine == theirs:
         return folder

@@ -1,7 +1,8 @@
 """Sections `train`, `data` and `features` of params.yaml. No torch here: checking parameters stays cheap."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from ovseg_core.params import check
 from ovseg_core.text.settings import CaptionFilter
@@ -157,3 +158,8 @@ class FeatureSettings:
             check(getattr(self, name) >= 1, f"features.{name}", getattr(self, name), "at least 1")
         check(self.num_cpus > 0, "features.num_cpus", self.num_cpus, "above 0")
         check(self.num_gpus >= 0, "features.num_gpus", self.num_gpus, "at least 0")
+
+
+def backbone_of(image: Mapping[str, Any]) -> dict[str, Any]:
+    """Of section `model.image`, what decides a frozen backbone's maps: all but the width of the pyramid."""
+    return {name: value for name, value in image.items() if name != "width"}

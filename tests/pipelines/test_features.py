@@ -77,7 +77,8 @@ def test_maps_are_those_of_the_backbone_and_trainings_read_them(local_ray, root,
 
     (out / "00001.safetensors").unlink()
     before = (out / "00000.safetensors").stat().st_mtime_ns
-    assert cache(root, image, out).facts == {"shards": 1, "shards_kept": 2}
+    wider = {**image, "width": 2 * image["width"]}  # of the pyramid above the backbone
+    assert cache(root, wider, out).facts == {"shards": 1, "shards_kept": 2}
     assert (out / "00000.safetensors").stat().st_mtime_ns == before
 
     run = tiny_run(train={"steps": 2}, data={"size": 64})

@@ -26,6 +26,7 @@ from ovseg_core.params import ParamError
 from ovseg_core.run_log import RunLog
 from ovseg_core.teachers.settings import named
 from ovseg_core.training.checkpoint import save_model
+from ovseg_core.training.settings import backbone_of
 from pipelines import labelling
 from pipelines.cluster import ClusterSettings
 from pipelines.labeller import Labeller, LabelSettings
@@ -189,7 +190,8 @@ def test_cached_maps_stand_for_images(root, tmp_path):
     save_teacher(frozen / "teacher", model)
     plain = by_hand(frozen, tmp_path / "plain")
     files.write_json(
-        frozen / "features" / "features.json", {"backbone": "conv", "image": model["image"], "size": 32}
+        frozen / "features" / "features.json",
+        {"backbone": "conv", "image": backbone_of(model["image"]), "size": 32},
     )
     torch.manual_seed(0)
     tower = build("masks", tiny_run()["settings"], model, ["red"]).image
@@ -323,7 +325,7 @@ def test_clusters_need_no_trained_model(root, tmp_path):
 def test_clusters_of_a_frozen_backbone_read_its_cached_maps_of_their_size(root, tmp_path):
     frozen = tiny_model(frozen=True)["image"]
     given = shutil.copytree(root, tmp_path / "frozen")
-    about = {"backbone": "conv", "image": frozen, "size": 32}
+    about = {"backbone": "conv", "image": backbone_of(frozen), "size": 32}
     files.write_json(given / "features" / "features.json", about)
     assert cluster_job(given, tmp_path, frozen, features="backbone").use_maps
     assert not cluster_job(given, tmp_path, frozen, features="backbone", size=64).use_maps

@@ -16,6 +16,7 @@ from ovseg_core.training.identity import Job, code_fingerprint, data_fingerprint
 from ovseg_core.training.job import cached_features, run_job
 from ovseg_core.training.loader import UnusableData
 from ovseg_core.training.loop import Trainer, Worker
+from ovseg_core.training.settings import backbone_of
 
 
 @pytest.fixture(scope="module")
@@ -111,8 +112,10 @@ def test_cached_maps_are_used_only_for_their_own_backbone_and_size(tmp_path):
     frozen = {**tiny_run(), "model": tiny_model(frozen=True)}
     made = Job(run=frozen, seed=0, data=str(tmp_path), folder="", corpus="")
     assert cached_features(made) is None  # nothing was cached
-    about = {"backbone": "conv", "image": frozen["model"]["image"], "size": 32}
+    about = {"backbone": "conv", "image": backbone_of(frozen["model"]["image"]), "size": 32}
     files.write_json(tmp_path / "features" / "features.json", about)
+    assert cached_features(made) == str(tmp_path / "features")
+    frozen["model"]["image"]["width"] *= 2  # of the pyramid above the backbone
     assert cached_features(made) == str(tmp_path / "features")
     files.write_json(tmp_path / "features" / "features.json", {**about, "size": 64})
     assert cached_features(made) is None
