@@ -227,13 +227,13 @@ def test_a_killed_stage_leaves_no_process_and_a_rerun_the_same_bytes(web, settin
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     work = tmp_path / "work" / "download"
     stage = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL)
-    wait_for(lambda: list((tmp_path / "shards").glob("*.parquet")))
+    wait_for(lambda: list((tmp_path / "shards").glob("[!.]*.parquet")))
     group = group_of(work)
     stage.send_signal(signal.SIGKILL)
     stage.wait()
     assert len(group) >= 3  # img2dataset and its two workers
     wait_for(lambda: not group.keys() & {pid for pid, _, _ in processes()}, 10)
-    assert 0 < len(list((tmp_path / "shards").glob("*.parquet"))) < 4
+    assert 0 < len(list((tmp_path / "shards").glob("[!.]*.parquet"))) < 4
     assert len(list(work.glob("*/shards/*_stats.json"))) < 4  # they did not end by finishing without a site
     assert not (tmp_path / "shards" / "ledger.parquet").exists()
     # What a full disk or a power cut may have left: a shard that says it is finished and is not.

@@ -83,7 +83,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def times(folder: Path) -> dict[str, int]:
-    return {path.name: path.stat().st_mtime_ns for path in sorted(folder.glob("*.parquet"))}
+    return {path.name: path.stat().st_mtime_ns for path in sorted(folder.glob("[!.]*.parquet"))}
 
 
 def test_a_shard_holds_what_the_teacher_says(root, tmp_path):
@@ -228,7 +228,7 @@ def wait_for(count: int, out: Path, alive=lambda: True) -> bool:
     """True once `count` shards are finished, False when it is too late."""
     until = time.monotonic() + 120
     while time.monotonic() < until and alive():
-        finished = len(list(out.glob("*.parquet")))
+        finished = len(list(out.glob("[!.]*.parquet")))  # a partial file may still vanish
         if finished >= count:
             return finished < len(SIZES)
         time.sleep(0.01)
