@@ -39,7 +39,9 @@ def gallery(sources: Sources, run: str, seed: int, content: bytes) -> Gallery:
     arrays, note = load(content), note_of(content)
     images = _images(sources, arrays, note["keys"][:MOST])
     strips = [
-        Strip(_title(note, row), _tiles(arrays, row, image), caption=[(note["captions"][row], "")])
+        Strip(
+            _title(note, row), _tiles(arrays, row, image), [(note["captions"][row], "")], [_title(note, row)]
+        )
         for row, image in enumerate(images)
         if image is not None
     ]

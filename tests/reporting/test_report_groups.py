@@ -35,6 +35,7 @@ def drawn(tmp_path, tensors, shared):
 def test_groups_have_a_colour_each_and_masks_light_up_their_image(tmp_path, tensors):
     shown = drawn(tmp_path, tensors, ["fish", "fish"])
     assert [strip.title for strip in shown.strips] == ["pair: fish", "pair: fish"]
+    assert shown.strips[0].words == ["pair: fish"]
     assert [tile.label for tile in shown.strips[0].tiles][:2] == ["image", "groups"]
     image, colours, own, cross = (pixels(tile.uri) for tile in shown.strips[0].tiles)
     assert np.abs(image - 200).max() <= 2
