@@ -9,7 +9,6 @@ from pathlib import Path
 
 from ovseg_core.params import check
 
-logger = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = "OVSEG_RAY"  # address of the Ray that `keep` holds for the stages
 ENVIRONMENT = {
@@ -23,7 +22,7 @@ ENVIRONMENT = {
 LOCAL_ENVIRONMENT = {
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",  # an actor that waits for nodes to be taken away
     # Of glibc, read by workers as they start: what a step frees stays for the next one, instead of going back
-    # to the kernel and coming again page by page, which is 6 to 10 % of a training step on a processor.
+    # to the kernel and coming again page by page.
     "MALLOC_MMAP_THRESHOLD_": str(2**30),
     "MALLOC_TRIM_THRESHOLD_": str(2**32),
 }

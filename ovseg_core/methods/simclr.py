@@ -15,6 +15,7 @@ from ovseg_core.losses.contrastive import info_nce
 from ovseg_core.methods.settings import SimCLRSettings
 from ovseg_core.models.settings import ModelSettings
 from ovseg_core.models.tokens import build_tokens
+from ovseg_core.params import check
 from ovseg_core.records import Batch
 
 LUMA = (0.299, 0.587, 0.114)
@@ -28,6 +29,9 @@ class SimCLR(nn.Module):
     def __init__(self, settings: SimCLRSettings, model: ModelSettings, words: list[str]) -> None:
         super().__init__()
         self.settings = settings
+        check(
+            not model.image.frozen, "model.image.frozen", True, "false for simclr, which trains the backbone"
+        )
         stem, _, _ = build_tokens(model.image, 0, settings.positions)
         self.image = nn.ModuleDict({"stem": stem})
         width = stem.width

@@ -6,6 +6,7 @@ from small_methods import MODEL, SETTINGS, WORDS, batch, make
 
 from ovseg_core.losses.contrastive import info_nce
 from ovseg_core.methods.simclr import cropped, recoloured, turned
+from ovseg_core.params import ParamError
 from ovseg_core.training.checkpoint import save_model, start_from
 
 
@@ -31,6 +32,12 @@ def test_a_crop_shows_as_much_of_the_image_as_is_asked():
     assert (shown > 0.48).all()  # half of each side
     assert shown.min() < 0.6
     assert shown.max() > 0.9
+
+
+def test_a_backbone_that_stays_as_it_is_has_nothing_to_learn():
+    frozen = {**MODEL, "image": {**MODEL["image"], "frozen": True}}
+    with pytest.raises(ParamError, match=r"model\.image\.frozen is True; accepted: false for simclr"):
+        make("simclr", frozen)
 
 
 def test_a_third_of_a_turn_makes_red_green():
