@@ -44,6 +44,7 @@ def kmeans(
         (B, L) cluster of each point and (B, K, D) centres. A cluster may end empty, and does where there are
         fewer different points than clusters.
     """
+    points = points.contiguous()  # the products below take a fourth of the time
     centres = _farthest_first(points, num_clusters)
     for _ in range(iterations):
         member = F.one_hot(_nearest(points, centres), num_clusters).to(points.dtype)  # (B, L, K)
@@ -65,10 +66,15 @@ def _nearest(points: Tensor, centres: Tensor) -> Tensor:
 def _farthest_first(points: Tensor, count: int) -> Tensor:
     """Each next centre is the point farthest from those chosen: (B, L, D) -> (B, count, D)."""
     rows = torch.arange(len(points), device=points.device)
-    nearest = (points - points.mean(1, keepdim=True)).square().sum(-1)  # (B, L), to the closest one so far
+    squares = points.square().sum(-1)
+
+    def distances(centre: Tensor) -> Tensor:
+        return squares + squared_distances(points, centre[:, None])[..., 0]
+
+    nearest = distances(points.mean(1))  # (B, L), to the closest one so far
     chosen = []
     for step in range(count):
         chosen.append(points[rows, nearest.argmax(1)])
-        distance = (points - chosen[-1][:, None]).square().sum(-1)
+        distance = distances(chosen[-1])
         nearest = distance if step == 0 else torch.minimum(nearest, distance)
     return torch.stack(chosen, 1)
