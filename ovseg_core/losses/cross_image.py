@@ -41,7 +41,7 @@ def mask_consistency(predicted: Tensor, target: Tensor, delta: float, of_peak: b
 
 
 def nearest_groups(groups: Tensor, name: Tensor, ratio: float) -> Tensor:
-    """Indices (P, rK) of the groups most similar to an entity: (P, K, E) groups, (P, E) embeddings."""
+    """Indices (P, rK), at least one, of the groups most like an entity: (P, K, E), (P, E) embeddings."""
     with torch.no_grad():
         count = max(1, round(ratio * groups.shape[1]))
         similar = F.normalize(groups.float(), dim=-1) @ F.normalize(name.float(), dim=-1)[..., None]

@@ -161,23 +161,23 @@ class OVSegmentor(Reading, nn.Module):
         rows, others = torch.tensor(pairs, device=found.groups.device).T
         names = [batch.shared[row] for row, _ in pairs]
         target = self._target(batch, maps, found)
-        predicted, wanted = self._masks_of_pairs(found, target, rows, others, names)
+        predicted, wanted = self._masks_of_pairs(found, target, rows, others, names, settings.ratio)
         return mask_consistency(predicted, wanted, settings.delta, settings.delta_of_peak)
 
     def _masks_of_pairs(
-        self, found: Grouped, target: Grouped, rows: Tensor, others: Tensor, names: list[str]
+        self, found: Grouped, target: Grouped, rows: Tensor, others: Tensor, names: list[str], ratio: float
     ) -> tuple[Tensor, Tensor]:
         """Logits (P, K', L) of M^ and M (Eq. 10) on the images `rows`; M^ from the groups of `others`."""
         entities, logits = self._shared_entities(names), self.image.assignment.logits
-        own = _pick(target.queries[rows], self._nearest(target.groups[rows], entities))
-        cross = _pick(found.queries[others], self._nearest(found.groups[others], entities))
+        own = _pick(target.queries[rows], self._nearest(target.groups[rows], entities, ratio))
+        cross = _pick(found.queries[others], self._nearest(found.groups[others], entities, ratio))
         return logits(cross, found.keys[rows]).transpose(1, 2), logits(own, target.keys[rows]).transpose(1, 2)
 
     @torch.no_grad()
     def picture(self, batch: Batch) -> dict[str, Tensor]:
         """`groups`, and of an image with a partner M (`own`) and M^ (`cross`) of Eq. 10, (B, h, w) uint8.
 
-        A location shows the highest of its K' masks, 255 for a probability of one.
+        Of its K' masks, that of the group nearest to the entity, 255 for a probability of one.
         """
         maps = batch.features or self.image.stem.maps(batch.images)
         found = self.image(maps)
@@ -187,12 +187,11 @@ class OVSegmentor(Reading, nn.Module):
             others = torch.tensor(batch.partner)[rows]
             names = [batch.shared[row] for row in rows.tolist()]
             target = self._target(batch, maps, found)
-            for name, logits in zip(
-                ("cross", "own"), self._masks_of_pairs(found, target, rows, others, names), strict=True
-            ):
+            masks = self._masks_of_pairs(found, target, rows, others, names, ratio=0)
+            for name, logits in zip(("cross", "own"), masks, strict=True):
                 shown[name] = torch.zeros_like(shown["groups"])
-                best = logits.sigmoid().amax(1).unflatten(1, found.size)
-                shown[name][rows] = (255 * best).round().to(torch.uint8)
+                nearest = logits.sigmoid()[:, 0].unflatten(1, found.size)
+                shown[name][rows] = (255 * nearest).round().to(torch.uint8)
         return shown
 
     @torch.no_grad()
@@ -211,10 +210,10 @@ class OVSegmentor(Reading, nn.Module):
             found = embed(self.text, [in_prompt([name], template) for name in distinct])
         return found[[distinct.index(name) for name in names]]
 
-    def _nearest(self, groups: Tensor, names: Tensor) -> Tensor:
+    def _nearest(self, groups: Tensor, names: Tensor, ratio: float) -> Tensor:
         """G_sub: which groups stand for the entity, compared in the joint space."""
         with torch.no_grad():
-            return nearest_groups(self.project(groups), names, self.settings.ratio)
+            return nearest_groups(self.project(groups), names, ratio)
 
 
 def _pick(queries: Tensor, chosen: Tensor) -> Tensor:

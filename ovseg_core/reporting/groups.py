@@ -18,8 +18,9 @@ MOST = 8  # images of a run
 SIDE = 160  # of a tile, pixels
 MASKS = (("own", "mask from its own groups"), ("cross", "mask from the other image's groups"))
 PAIRS = (
-    " Images that follow each other share an entity. Its masks in an image come from the image's own groups "
-    "(the target, of the momentum model where there is one) and from those of the other image."
+    " Images that follow each other share an entity. Its masks in an image are those of the group nearest "
+    "to it: of the image's own (the target, of the momentum model where there is one), and of the other "
+    "image's."
 )
 
 

@@ -128,10 +128,21 @@ def test_masks_of_a_pair_come_from_both_images_groups():
     model, given = make("ovsegmentor", ratio=1.0).eval(), batch()
     found, slow = model.encode(given.images), model.encode(given.images.flip(-1))
     rows, others = torch.tensor([0, 2]), torch.tensor([1, 3])
-    predicted, target = model._masks_of_pairs(found, slow, rows, others, ["sky", "sky"])
+    predicted, target = model._masks_of_pairs(found, slow, rows, others, ["sky", "sky"], ratio=1.0)
     logits = model.image.assignment.logits
     torch.testing.assert_close(predicted, logits(found.queries[others], found.keys[rows]).transpose(1, 2))
     torch.testing.assert_close(target, logits(slow.queries[rows], slow.keys[rows]).transpose(1, 2))
+
+
+def test_the_picture_of_a_pair_shows_the_group_nearest_to_the_entity():
+    model, given = make("ovsegmentor", momentum=None).eval(), batch()
+    shown, found = model.picture(given), model.encode(given.images)
+    row = next(row for row, other in enumerate(given.partner) if other >= 0)
+    names = F.normalize(model._shared_entities([given.shared[row]]), dim=-1)
+    nearest = (F.normalize(model.project(found.groups[row]), dim=-1) @ names[0]).argmax()
+    logits = model.image.assignment.logits(found.queries[row, nearest][None, None], found.keys[row][None])
+    expected = (255 * logits[0, :, 0].sigmoid()).round().view(found.size).to(torch.uint8)
+    torch.testing.assert_close(shown["own"][row], expected)
 
 
 def test_a_pair_that_is_one_image_twice_has_the_masks_of_itself():
