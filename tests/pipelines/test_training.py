@@ -39,9 +39,9 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
-def train(run: dict, corpus: Path, out: Path) -> RunLog:
+def train(run: dict, corpus: Path, out: Path, seed: int = 0) -> RunLog:
     with RunLog("train", None) as log:
-        training.train(run, 0, corpus, out, CLUSTER, log)
+        training.train(run, seed, corpus, out, CLUSTER, log)
     return log
 
 
@@ -162,8 +162,9 @@ def test_a_worker_gets_a_cpu_per_thread_where_the_machine_has_them():
     assert training.cpus_of_a_worker(settings, available=2) == 1
 
 
-def test_a_run_may_start_from_the_model_of_its_own_seed():
-    run = {"train": {"start": "models/first/{seed}", "steps": 1}}
-    assert training.at_seed(run, 7)["train"] == {"start": "models/first/7", "steps": 1}
+def test_a_run_may_start_from_the_model_of_its_own_seed(corpus, tmp_path):
+    run = tiny_run(train={"steps": 1, "start": f"{tmp_path}/first/{{seed}}"})
+    with pytest.raises(FileNotFoundError, match=r"first/7/model\.safetensors"):
+        train(run, corpus, tmp_path / "model", seed=7)
     fresh = {"train": {"start": None}}
     assert training.at_seed(fresh, 7) == fresh
