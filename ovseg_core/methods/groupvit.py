@@ -6,7 +6,8 @@ Shape letters: B images, N nouns of a caption, D joint width.
 import torch
 from torch import Tensor, nn
 
-from ovseg_core.methods.grouping import Contrast, Projection, Reading, temperature_of, text_rows
+from ovseg_core.methods.contrast import Contrast, text_rows
+from ovseg_core.methods.grouping import Projection, Reading, temperature_of
 from ovseg_core.methods.grouping_settings import GroupViTSettings
 from ovseg_core.methods.prompting import prompted_names
 from ovseg_core.models.group_encoder import GroupViT as GroupViTEncoder
@@ -40,7 +41,7 @@ class GroupViT(Reading, nn.Module):
         noise = torch.Generator(batch.images.device).manual_seed(batch.seed) if self.training else None
         found = self.image(batch.features or self.image.stem.maps(batch.images), noise)
         self._note(found)
-        images = self.project(found.groups.mean(1))  # the mean of the last groups, then the projection
+        images = self.image_rows(found)
         temperature = temperature_of(self.log_temperature)
         contrast = Contrast(batch, temperature, settings.mask_negatives, settings.sync)
         losses = {"contrastive": contrast.pairs(images, self.joint_texts(batch.captions))}

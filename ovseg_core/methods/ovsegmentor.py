@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ovseg_core.losses.cross_image import mask_consistency, nearest_groups
-from ovseg_core.methods.grouping import Contrast, Projection, Reading, temperature_of, text_rows
+from ovseg_core.methods.contrast import Contrast, text_rows
+from ovseg_core.methods.grouping import Projection, Reading, temperature_of
 from ovseg_core.methods.grouping_settings import OVSegmentorSettings
 from ovseg_core.methods.prompting import Completion, completion, in_prompt, prompted_names
 from ovseg_core.models.completion import EntityDecoder
@@ -82,7 +83,7 @@ class OVSegmentor(Reading, nn.Module):
         contrast = Contrast(
             batch, temperature_of(self.log_temperature), settings.mask_negatives, settings.sync
         )
-        images = self.project(found.groups.mean(1))  # z^I: the mean first, as the paper has it
+        images = self.image_rows(found)
         losses = {"contrastive": contrast.pairs(images, embed(self.text, batch.captions))}
         if settings.objective != "none":
             losses["entity"] = settings.entity_weight * self._entity_loss(batch, found, images, contrast)

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from ovseg_core.losses.mask_matching import matched_masks
-from ovseg_core.methods.grouping import Contrast, temperature_of, text_rows
+from ovseg_core.methods.contrast import Contrast, text_rows
+from ovseg_core.methods.grouping import temperature_of
 from ovseg_core.methods.inference import dense_scores, region_scores
 from ovseg_core.methods.prompting import prompted_names
 from ovseg_core.methods.settings import SSegSettings

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from small_methods import MODEL, batch, make
 
 from ovseg_core.losses.contrastive import info_nce
-from ovseg_core.methods.grouping import Contrast, has_all, true_of
+from ovseg_core.methods.contrast import Contrast, has_all, true_of
 from ovseg_core.methods.prompting import completion, prompted_names
 from ovseg_core.models.text_tokens import mask_text, text_tokens
 from ovseg_core.text.prompts import PROMPTS

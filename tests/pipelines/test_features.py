@@ -10,18 +10,22 @@ import timm
 import torch
 from ruamel.yaml import YAML
 from safetensors.torch import load_file, save_file
-from tiny_data import make_corpus
-from training_sections import tiny_model, tiny_run
+from tiny_data import COLOURS, make_corpus
+from training_sections import data_settings, tiny_model, tiny_run
 
-from ovseg_core import files, shards
+from ovseg_core import files, params, shards
+from ovseg_core.methods.registry import build
 from ovseg_core.models.image_tower import ImageTower
 from ovseg_core.models.settings import ImageSettings
 from ovseg_core.params import ParamError
 from ovseg_core.run_log import RunLog
+from ovseg_core.training.checkpoint import load_components
+from ovseg_core.training.corpus import DataFolders, read_streams, read_words
 from ovseg_core.training.identity import Job
 from ovseg_core.training.job import run_job
 from ovseg_core.training.loop import Worker
 from ovseg_core.training.settings import FeatureSettings
+from ovseg_core.training.word_start import start_words
 from pipelines.cluster import ClusterSettings
 from pipelines.features import cache_features
 
@@ -118,6 +122,40 @@ def test_the_last_map_may_come_in_its_principal_components(local_ray, image, tmp
     (root / "features" / "components.safetensors").unlink()
     with pytest.raises(ParamError, match=r"model.image.components is 8, but .* is missing"):
         run_job(Job(run=run, seed=1, data=str(root), folder=str(tmp_path / "other"), corpus=""), Worker())
+
+
+@pytest.mark.parametrize(("method", "change"), [("ovsegmentor", {}), ("clip_dense", {"head": "none"})])
+def test_words_start_where_the_images_are_that_were_said_to_show_them(
+    local_ray, image, tmp_path, method, change
+):
+    root = make_corpus(tmp_path, captioned=[6, 5], labelled=[4], side=48)
+    features, image = str(root / "features"), {**image, "components": 8}
+    cache(root, image, root / "features", actors=1)
+    folders, settings = (
+        DataFolders(str(root)),
+        {**params.read(ROOT / "params.yaml")["methods"][method], **change},
+    )
+    torch.manual_seed(0)
+    model = build(method, settings, {**tiny_model(), "image": image}, read_words(folders, data_settings()))
+    load_components(model.image, files.join(features, "components.safetensors"))
+    stream = read_streams(folders, data_settings())[False]
+    start_words(model, stream, features)
+    assert model.training
+
+    shards_maps = [load_file(root / "features" / f"0000{number}.safetensors") for number in (0, 1)]
+    rows = torch.cat([maps["mean"] for maps in shards_maps])
+    if method == "ovsegmentor":
+        last = torch.cat([maps["level1"] for maps in shards_maps]).float()
+        rows = model.eval().embed_maps([last, last])  # a frozen stem reads the last one alone
+    scores = rows @ model.embed_text(sorted(COLOURS)).T
+    for place, colour in enumerate(sorted(COLOURS)):
+        shows = torch.tensor([colour in words for words in stream.words.to_pylist()])
+        assert scores[shows, place].mean() > scores[~shows, place].mean() + 0.5 * scores[:, place].std()
+
+    with pytest.raises(
+        ParamError, match=r"model\.text\.start is 'images'; it takes captioned images, cached"
+    ):
+        start_words(model, stream, None)
 
 
 def test_an_image_that_cannot_be_decoded_is_marked(local_ray, root, image, tmp_path):

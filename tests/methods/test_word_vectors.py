@@ -5,7 +5,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from ovseg_core.training.word_start import PRIOR, word_vectors
+from ovseg_core.methods.word_vectors import PRIOR, vectors_anywhere, word_vectors
+from ovseg_core.models.components import principal_components
 
 
 def means(rows: int, seed: int = 0) -> torch.Tensor:
@@ -47,3 +48,21 @@ def test_images_that_could_not_be_read_say_nothing():
     again = word_vectors(broken, pa.array([*said, ["dog"], ["yeti"]]))
     assert again[0] == words == ["cat", "dog"]
     torch.testing.assert_close(again[1], vectors)
+
+
+def test_words_of_any_space_score_as_in_the_evened_out_one():
+    """With a channel that never changes, the offset lies there alone and nothing is lost on the way back."""
+    generator = torch.Generator().manual_seed(2)
+    x = torch.randn(60, 5, generator=generator) @ torch.randn(5, 5, generator=generator)
+    x = torch.cat([x - x.mean(0), torch.full((60, 1), 3.0)], 1)
+    said = pa.array([["dog"] if row % 3 else ["cat", "tree"] for row in range(60)])
+    found = principal_components(6, 60, x.sum(0), x.T @ x)
+    evened = x @ found["basis"] + found["bias"]
+    words, plain = word_vectors(evened, said)
+    again, vectors = vectors_anywhere(
+        torch.cat([x, torch.full((1, 6), torch.nan)]), pa.array([*said.to_pylist(), ["x"]])
+    )
+    assert again == words == ["cat", "dog", "tree"]
+    torch.testing.assert_close(vectors.norm(dim=1), torch.ones(3))
+    scores, expected = x @ vectors.T, evened @ plain.T
+    torch.testing.assert_close(F.normalize(scores, dim=0), F.normalize(expected, dim=0), rtol=1e-4, atol=1e-5)
