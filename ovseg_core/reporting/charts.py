@@ -10,6 +10,8 @@ from matplotlib.figure import Figure
 
 from ovseg_core.reporting.figures import FAINT, GREY, INK, canvas, plain
 
+WIDE = 4  # panels of a row whose titles fit on a line
+
 
 @dataclass(frozen=True)
 class Line:
@@ -42,7 +44,8 @@ def lollipops(lines: Sequence[Line], panels: Sequence[Panel]) -> Figure:
     """Rows of readings, a panel per metric: the mean as a mark and a number, each seed as a tick."""
     highest = max((value for line in lines for values in line.values for value in values), default=100.0)
     top = next((limit for limit in (20, 40, 60, 80) if highest <= limit), 100)
-    figure = canvas(0.6 + 0.25 * len(lines))
+    narrow = len(panels) > WIDE  # their titles take two lines: "foreground mIoU," "animals people"
+    figure = canvas(0.6 + 0.25 * len(lines) + 0.15 * narrow)
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for number, (axis, panel) in enumerate(zip(axes, panels, strict=True)):
         for row, line in enumerate(lines):
@@ -50,7 +53,7 @@ def lollipops(lines: Sequence[Line], panels: Sequence[Panel]) -> Figure:
                 _lollipop(axis, row, values, line)
         if panel.chance is not None:
             axis.axvline(panel.chance, color=INK, linewidth=0.8, linestyle=(0, (3, 2)))
-        axis.set_title(panel.title)
+        axis.set_title(panel.title.replace(", ", ",\n", 1) if narrow else panel.title)
         axis.set_xlim(0, top * 1.16)  # room for the number beside the longest
         axis.set_xticks(np.linspace(0, top, 5))
         axis.grid(axis="x")

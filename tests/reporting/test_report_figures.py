@@ -33,6 +33,12 @@ def test_the_mean_is_written_beside_its_mark():
     assert "42.0" in text_of(svg(charts.lollipops([Line("a", "#112233", [[40.0, 44.0]])], [Panel("mIoU")])))
 
 
+def test_titles_of_narrow_panels_take_two_lines():
+    line, title = Line("a", "#112233", [[40.0]] * 5), Panel("foreground mIoU, frequent")
+    assert "foreground mIoU, frequent" in text_of(svg(charts.lollipops([line], [title] * 4)))
+    assert "frequent" in text_of(svg(charts.lollipops([line], [title] * 5)))
+
+
 def test_words_of_strangers_stay_text():
     word = "$\\frac{1}$<script>\x00"
     markup = svg(data_charts.bars({"nouns": [Bar(word, 3, "3")]}, columns=1))
