@@ -26,10 +26,11 @@ GROUPS: list[tuple[str, str, list[str | None]]] = [
     ("miou_held_out", "held-out mIoU", ["thing"]),
     ("grounding_miou", "grounding mIoU", ["", "thing"]),
     ("recall", "mask recall", ["50", "70", "90"]),
+    ("mask", "mask probing", ["probe"]),
     ("probe", "probe, top-1", ["thing_top1", "stuff_top1"]),
 ]
 TITLES = {"": "all", "thing": "things", "stuff": "stuff", "thing_top1": "things", "stuff_top1": "stuff",
-          "50": "R50", "70": "R70", "90": "R90"}  # fmt: skip
+          "50": "R50", "70": "R70", "90": "R90", "probe": "best IoU"}  # fmt: skip
 HEADLINE = {"foreground mIoU", "mIoU", "held-out mIoU"}
 
 

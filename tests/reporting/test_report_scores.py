@@ -69,12 +69,13 @@ def test_columns_follow_the_metrics_that_are_there():
         "miou_held_out",
         "miou_held_out_thing",
         "recall_50",
+        "mask_probe",
         "pixel_accuracy",
     }
     titles = [(column.group, column.title) for column in results.columns_of(present)]
     assert titles == [
         ("mIoU", "all"), ("mIoU", "things"), ("mIoU", "frequent"),
-        ("held-out mIoU", "things"), ("mask recall", "R50"),
+        ("held-out mIoU", "things"), ("mask recall", "R50"), ("mask probing", "best IoU"),
     ]  # fmt: skip
 
 
