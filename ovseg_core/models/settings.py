@@ -73,7 +73,7 @@ class TextSettings:
     tower: str  # small: trained here over the corpus vocabulary | open_clip:<name of open_clip.list_models()>
     width: int  # of the small tower; an open_clip tower brings its own
     layers: int  # transformer layers of the small tower; 0 averages its words, so that order says nothing
-    start: Literal["random", "images"]  # of the small tower's words; images: in closed form (word_start.py)
+    start: Literal["random", "images", "regions"]  # of the small tower's words (training/word_start.py)
     weights: str | None  # open_clip: null: random; a .safetensors file; or a pretrained tag, which is fetched
     frozen: bool  # the tower does not train and its embeddings are kept; `small` always trains
 
@@ -109,8 +109,8 @@ class ModelSettings:
             self.text.start == "random" or fits,
             "model.text.start",
             self.text.start,
-            "random, or images where model.text.layers is 0 and model.text.width, model.embed_dim and "
-            "model.image.components are one number",
+            "random; images or regions where model.text.layers is 0 and model.text.width, model.embed_dim "
+            "and model.image.components are one number",
         )
 
 

@@ -45,8 +45,9 @@ def run_job(job: Job, worker: Worker) -> None:
     model = build(job.run["method"], job.run["settings"], job.run["model"], words)
     path = files.join(DataFolders(job.data)["features"], COMPONENTS_FILE)
     checkpoint.load_components(getattr(model, "image", model), path)
-    if job.run["model"]["text"]["start"] == "images" and hasattr(model, "text"):
-        start_words(model, read_streams(DataFolders(job.data), data).get(False), cached_features(job))
+    start = job.run["model"]["text"]["start"]
+    if start != "random" and hasattr(model, "text"):
+        start_words(model, read_streams(DataFolders(job.data), data).get(False), cached_features(job), start)
     if settings.start:
         checkpoint.start_from(model, settings.start, job.run["method"])
     if not getattr(model, "trains", True):

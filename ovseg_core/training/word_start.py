@@ -1,12 +1,13 @@
 """Words that start where the images are of which they were said: a closed form that training goes on from.
 
 The images are the means of cached maps. A model that maps them elsewhere first (groups, projected) has its
-words started there: its images are embedded once, with the weights that it starts with.
+words started there: its images are embedded once, with the weights that it starts with. Words that start
+from regions then move to those cells of a grid over their images that look most like them.
 
-Shape letters: n images, K components, D width of another space.
+Shape letters: n images, N regions of an image, V words, K components, D width of another space.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,31 +15,43 @@ import torch
 from torch import Tensor, nn
 
 from ovseg_core import files, shards
-from ovseg_core.methods.word_vectors import vectors_anywhere, word_vectors
+from ovseg_core.masks.clustering import grid_regions
+from ovseg_core.masks.pooling import pool
+from ovseg_core.methods.word_vectors import Said, located, vectors_anywhere, word_vectors
 from ovseg_core.params import ParamError
 from ovseg_core.training.corpus import Stream
 from ovseg_core.training.shard_cache import level_names, read_maps
 
 AT_ONCE = 64  # images that a model embeds
+SIDE, ROUNDS = 7, 2  # of the grid; in which words move
 
 
-def start_words(model: nn.Module, stream: Stream | None, features: str | None) -> None:
+def start_words(model: nn.Module, stream: Stream | None, features: str | None, start: str) -> None:
     """Give the text tower of `model` the words of `stream` as the maps in the folder `features` show them.
+
+    Args:
+        start: `images`, or `regions`: and then where they are in them.
 
     Raises:
         ParamError: where the model maps regions through a head of its own, or no maps are cached.
     """
     head = getattr(getattr(model, "semantics", None), "head", None)
-    own_space = hasattr(model, "embed_maps")
+    own_space = hasattr(model, "embed_maps") and start == "images"
     if features is None or stream is None or not (own_space or isinstance(head, nn.Identity)):
+        grouping = "methods that group, or " if start == "images" else "methods "
         raise ParamError(
-            "model.text.start is 'images'; it takes captioned images, cached maps (features.backbone, the "
-            "same model.image and data.size) and methods that group, or whose head is none"
+            f"model.text.start is {start!r}; it takes captioned images, cached maps (features.backbone, the "
+            f"same model.image and data.size) and {grouping}whose head is none"
         )
     if own_space:
         words, vectors = vectors_anywhere(embedded_images(model, stream, features), stream.words)
     else:
-        words, vectors = word_vectors(image_means(stream, features), stream.words)
+        means = image_means(stream, features)
+        words, vectors = word_vectors(means, stream.words)
+        if start == "regions":
+            said = Said.of(stream.words, ~means.isnan().any(1)).of_each(len(means))
+            for _ in range(ROUNDS):
+                vectors = located(vectors, cells(stream, features, said))
     tower: Any = model.text  # the small one: section `model` was checked
     tower.start_from(dict(zip(words, vectors, strict=True)))
 
@@ -64,6 +77,19 @@ def embedded_images(model: Any, stream: Stream, features: str) -> Tensor:
             found.append(embedded.masked_fill(~maps["valid"][some, None], torch.nan))
     model.train(training)
     return torch.cat(found)[_order(stream)]
+
+
+def cells(stream: Stream, features: str, said: Sequence[Tensor]) -> Iterator[tuple[Tensor, Sequence[Tensor]]]:
+    """(m, N, K) means of the images' maps over the cells of a grid, and the words said of each image."""
+    for number, (maps, rows) in enumerate(_cached(stream, features)):
+        places = torch.from_numpy(np.flatnonzero(stream.shard_of == number))
+        known = maps["valid"][rows]
+        last = maps[level_names(maps)[-1]]
+        for some, where in zip(rows[known].split(AT_ONCE), places[known].split(AT_ONCE), strict=True):
+            level = last[some].float()
+            height, width = level.shape[-2:]
+            grid = grid_regions(len(some), min(SIDE, height, width), height, width, level.device)
+            yield pool(level, grid), [said[place] for place in where.tolist()]
 
 
 def _cached(stream: Stream, features: str) -> Iterator[tuple[dict[str, Tensor], Tensor]]:

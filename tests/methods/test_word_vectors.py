@@ -1,11 +1,13 @@
 """Words in closed form, against least squares and by hand."""
 
+import math
+
 import pyarrow as pa
 import pytest
 import torch
 import torch.nn.functional as F
 
-from ovseg_core.methods.word_vectors import PRIOR, vectors_anywhere, word_vectors
+from ovseg_core.methods.word_vectors import PRIOR, TEMPERATURE, Said, located, vectors_anywhere, word_vectors
 from ovseg_core.models.components import principal_components
 
 
@@ -48,6 +50,23 @@ def test_images_that_could_not_be_read_say_nothing():
     again = word_vectors(broken, pa.array([*said, ["dog"], ["yeti"]]))
     assert again[0] == words == ["cat", "dog"]
     torch.testing.assert_close(again[1], vectors)
+
+
+def test_a_word_moves_to_the_regions_that_look_like_it():
+    near = TEMPERATURE * math.log(3)  # a cosine that weighs three times what a cosine of 0 weighs
+    one, other = [near, (0.75 - near**2) ** 0.5, 0.5], [0.0, 0.75**0.5, 0.5]
+    unsaid = [[0.6, 0.0, 0.5], [0.0, 0.6, 0.5]]
+    images = torch.tensor([[one, other], unsaid])
+    said = Said.of(pa.array([["dog"], []]), torch.ones(2, dtype=torch.bool)).of_each(2)
+    start = torch.tensor([[1.0, 0, 0]])
+    vector = located(start, [(images[:1], said[:1]), (images[1:], said[1:])])[0]
+    mean = 0.75 * torch.tensor(one) + 0.25 * torch.tensor(other)
+    centre = images.mean((0, 1))
+    direction = F.normalize(mean - centre, dim=0)
+    # the constant takes off what the direction says of the mean region; one word alone has no prior
+    expected = direction + torch.tensor([0, 0, -direction @ centre / 0.5])
+    torch.testing.assert_close(vector, F.normalize(expected, dim=0))
+    assert vector @ centre == pytest.approx(0, abs=1e-6)
 
 
 def test_words_of_any_space_score_as_in_the_evened_out_one():

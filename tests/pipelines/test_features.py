@@ -10,10 +10,11 @@ import timm
 import torch
 from ruamel.yaml import YAML
 from safetensors.torch import load_file, save_file
-from tiny_data import COLOURS, make_corpus
+from tiny_data import COLOURS, make_corpus, scene
 from training_sections import data_settings, tiny_model, tiny_run
 
 from ovseg_core import files, params, shards
+from ovseg_core.masks.pooling import match_size
 from ovseg_core.methods.registry import build
 from ovseg_core.models.image_tower import ImageTower
 from ovseg_core.models.settings import ImageSettings
@@ -124,9 +125,16 @@ def test_the_last_map_may_come_in_its_principal_components(local_ray, image, tmp
         run_job(Job(run=run, seed=1, data=str(root), folder=str(tmp_path / "other"), corpus=""), Worker())
 
 
-@pytest.mark.parametrize(("method", "change"), [("ovsegmentor", {}), ("clip_dense", {"head": "none"})])
+@pytest.mark.parametrize(
+    ("method", "change", "start"),
+    [
+        ("ovsegmentor", {}, "images"),
+        ("clip_dense", {"head": "none"}, "images"),
+        ("clip_dense", {"head": "none"}, "regions"),
+    ],
+)
 def test_words_start_where_the_images_are_that_were_said_to_show_them(
-    local_ray, image, tmp_path, method, change
+    local_ray, image, tmp_path, method, change, start
 ):
     root = make_corpus(tmp_path, captioned=[6, 5], labelled=[4], side=48)
     features, image = str(root / "features"), {**image, "components": 8}
@@ -139,7 +147,7 @@ def test_words_start_where_the_images_are_that_were_said_to_show_them(
     model = build(method, settings, {**tiny_model(), "image": image}, read_words(folders, data_settings()))
     load_components(model.image, files.join(features, "components.safetensors"))
     stream = read_streams(folders, data_settings())[False]
-    start_words(model, stream, features)
+    start_words(model, stream, features, start)
     assert model.training
 
     shards_maps = [load_file(root / "features" / f"0000{number}.safetensors") for number in (0, 1)]
@@ -152,10 +160,22 @@ def test_words_start_where_the_images_are_that_were_said_to_show_them(
         shows = torch.tensor([colour in words for words in stream.words.to_pylist()])
         assert scores[shows, place].mean() > scores[~shows, place].mean() + 0.5 * scores[:, place].std()
 
+    if start == "regions":  # the words know where in the images they are: a quarter of each is the square
+        squares = torch.from_numpy(np.stack([scene(number, 48)[1] for number in range(len(rows))]))
+        last = torch.cat([maps["level1"] for maps in shards_maps]).float()
+        covered = match_size(squares[:, None], last)[:, 0]
+        words = [sorted(COLOURS).index(said[0]) for said in stream.words.to_pylist()]
+        own = torch.einsum("ndhw,nd->nhw", last, model.embed_text(sorted(COLOURS))[words])
+        inside = (own * covered).sum((1, 2)) / covered.sum((1, 2))
+        assert (inside > own.mean((1, 2))).all()
+
     with pytest.raises(
-        ParamError, match=r"model\.text\.start is 'images'; it takes captioned images, cached"
+        ParamError, match=rf"model\.text\.start is '{start}'; it takes captioned images, cached"
     ):
-        start_words(model, stream, None)
+        start_words(model, stream, None, start)
+    if method == "ovsegmentor":
+        with pytest.raises(ParamError, match=r"start is 'regions'; .* and methods whose head is none"):
+            start_words(model, stream, features, "regions")
 
 
 def test_an_image_that_cannot_be_decoded_is_marked(local_ray, root, image, tmp_path):
