@@ -45,6 +45,27 @@ def test_reflection_folds_any_distance():
     assert _reflect(np.arange(-2, 3), 1).tolist() == [0] * 5
 
 
+@pytest.mark.parametrize("flipped", [False, True])
+@pytest.mark.parametrize(("top", "left"), [(0, 0), (0, 3), (5, 2)])
+def test_a_view_inside_the_image_is_what_its_rows_and_columns_say(top, left, flipped):
+    random = np.random.default_rng(0)
+    image, masks = random.integers(0, 256, (13, 11, 3), np.uint8), random.random((2, 13, 11)) < 0.5
+    view = View(height=13, width=11, top=top, left=left, side=8, flipped=flipped)
+    assert view.inside
+    assert (view.image(image) == image[view.rows[:, None], view.columns]).all()
+    assert (view.masks(masks, 4) == masks[:, view.rows[2::4, None], view.columns[2::4]]).all()
+
+
+@pytest.mark.parametrize("place", [{"top": -1}, {"left": -1}, {"top": 6}, {"left": 4}])
+def test_a_view_that_leaves_the_image_at_any_side_is_reflected(place):
+    image = np.random.default_rng(0).integers(0, 256, (13, 11, 3), np.uint8)
+    view = View(**{"height": 13, "width": 11, "top": 0, "left": 0, "side": 8, "flipped": True, **place})
+    assert not view.inside
+    assert (view.image(image) == image[view.rows[:, None], view.columns]).all()
+    masks = image.transpose(2, 0, 1) < 100
+    assert (view.masks(masks, 4) == masks[:, view.rows[2::4, None], view.columns[2::4]]).all()
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_image_and_mask_show_the_same_view(seed):
     mask = np.zeros((40, 56), bool)
