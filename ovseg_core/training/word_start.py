@@ -30,7 +30,7 @@ def start_words(model: nn.Module, stream: Stream | None, features: str | None, s
     """Give the text tower of `model` the words of `stream` as the maps in the folder `features` show them.
 
     Args:
-        start: `images`, or `regions`: and then where they are in them.
+        start: `images`, or `regions`: from there to where in the images the words are.
 
     Raises:
         ParamError: where the model maps regions through a head of its own, or no maps are cached.
@@ -38,10 +38,9 @@ def start_words(model: nn.Module, stream: Stream | None, features: str | None, s
     head = getattr(getattr(model, "semantics", None), "head", None)
     own_space = hasattr(model, "embed_maps") and start == "images"
     if features is None or stream is None or not (own_space or isinstance(head, nn.Identity)):
-        grouping = "methods that group, or " if start == "images" else "methods "
         raise ParamError(
             f"model.text.start is {start!r}; it takes captioned images, cached maps (features.backbone, the "
-            f"same model.image and data.size) and {grouping}whose head is none"
+            "same model.image and data.size) and methods whose head is none, or that group ('images' alone)"
         )
     if own_space:
         words, vectors = vectors_anywhere(embedded_images(model, stream, features), stream.words)
@@ -49,11 +48,17 @@ def start_words(model: nn.Module, stream: Stream | None, features: str | None, s
         means = image_means(stream, features)
         words, vectors = word_vectors(means, stream.words)
         if start == "regions":
-            said = Said.of(stream.words, ~means.isnan().any(1)).of_each(len(means))
-            for _ in range(ROUNDS):
-                vectors = located(vectors, cells(stream, features, said))
+            vectors = in_regions(vectors, stream, features, ~means.isnan().any(1))
     tower: Any = model.text  # the small one: section `model` was checked
     tower.start_from(dict(zip(words, vectors, strict=True)))
+
+
+def in_regions(vectors: Tensor, stream: Stream, features: str, readable: Tensor) -> Tensor:
+    """(V, K) words of the (n,) `readable` images of `stream`, moved to where in these they are."""
+    said = Said.of(stream.words, readable).of_each(len(readable))
+    for _ in range(ROUNDS):
+        vectors = located(vectors, cells(stream, features, said))
+    return vectors
 
 
 def image_means(stream: Stream, features: str) -> Tensor:
@@ -80,7 +85,7 @@ def embedded_images(model: Any, stream: Stream, features: str) -> Tensor:
 
 
 def cells(stream: Stream, features: str, said: Sequence[Tensor]) -> Iterator[tuple[Tensor, Sequence[Tensor]]]:
-    """(m, N, K) means of the images' maps over the cells of a grid, and the words said of each image."""
+    """(m, N, K) means of the readable images' maps over the cells of a grid, and what was said of each."""
     for number, (maps, rows) in enumerate(_cached(stream, features)):
         places = torch.from_numpy(np.flatnonzero(stream.shard_of == number))
         known = maps["valid"][rows]

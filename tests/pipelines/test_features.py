@@ -171,7 +171,7 @@ def test_words_start_where_the_images_are_that_were_said_to_show_them(
     ):
         start_words(model, stream, None, start)
     if method == "ovsegmentor":
-        with pytest.raises(ParamError, match=r"start is 'regions'; .* and methods whose head is none"):
+        with pytest.raises(ParamError, match=r"start is 'regions'; .* or that group \('images' alone\)"):
             start_words(model, stream, features, "regions")
 
 
