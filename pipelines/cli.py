@@ -42,8 +42,11 @@ def recipe(args: argparse.Namespace) -> None:
     if args.name is None:
         print("\n".join(recipes.names()))
         return
+    over = recipes.edited(PARAMS)
     lines = recipes.apply([recipes.load(args.name)], PARAMS, args.set)
     print("\n".join(lines) if lines else f"{PARAMS} already says what {args.name} says")
+    if lines and over:
+        print(f"It held other changes already; to lay this over the committed file: git checkout {PARAMS}")
 
 
 def repro(args: argparse.Namespace) -> None:

@@ -1,5 +1,7 @@
 """Recipes: partial params files in pipelines/recipes/. Applying one shows what it changes."""
 
+import io
+import subprocess
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -58,9 +60,16 @@ def lay_over(document: Any, change: Mapping[str, Any], whole: Collection[str], k
         if isinstance(value, Mapping) and isinstance(old, Mapping) and full not in whole:
             lines += lay_over(old, value, whole, full)
         elif old != value:
-            document[name] = value
+            put(document, name, value)
             lines.append(f"{full}: {plain(old)} -> {plain(value)}")
     return lines
+
+
+def put(document: Any, name: str, value: Any) -> None:
+    """Set one value. Without ruamel's mark of a comment before a block, or the next lines run together."""
+    document[name] = value
+    if name in document.ca.items:
+        document.ca.items[name][3] = None
 
 
 def plain(value: Any) -> str:
@@ -73,18 +82,32 @@ def plain(value: Any) -> str:
 def apply(
     changes: Sequence[Mapping[str, Any]], params_file: Path, overrides: Sequence[str] = ()
 ) -> list[str]:
-    """Lay recipes, then overrides (`a.b=value`), over `params_file`; returns what changed, a line each."""
+    """Lay recipes, then overrides (`a.b=value`), over `params_file`; returns what changed, a line each.
+
+    Raises:
+        ParamError: for an unknown key, or where the file would not read back; it is then left as it was.
+    """
     yaml = YAML()
-    yaml.width, yaml.preserve_quotes = 120, True
+    yaml.width, yaml.preserve_quotes, yaml.default_flow_style = 120, True, None
     yaml.representer.add_representer(
         type(None), lambda r, _: r.represent_scalar("tag:yaml.org,2002:null", "null")
     )
     document = yaml.load(params_file.read_text())
     lines = [line for change in changes for line in lay_over(document, change, WHOLE)]
     lines += [line for text in overrides for line in lay_over(document, parse_override(text), ())]
+    buffer = io.BytesIO()
+    yaml.dump(document, buffer)
+    if YAML(typ="safe").load(buffer.getvalue()) != document:
+        raise ParamError(f"{params_file} would not read back as what was laid over it: {'; '.join(lines)}")
     with files.atomic(params_file) as handle:
-        yaml.dump(document, handle)
+        handle.write(buffer.getvalue())
     return lines
+
+
+def edited(params_file: Path) -> bool:
+    """Whether it differs from what git holds of it; False where there is no git."""
+    command = ["git", "status", "--porcelain", "--untracked-files=no", "--", params_file.name]
+    return bool(subprocess.run(command, cwd=params_file.parent, capture_output=True).stdout)
 
 
 def load(recipe: str) -> dict[str, Any]:

@@ -8,13 +8,14 @@ import sys
 from pathlib import Path
 
 import pytest
+import shipped
 from ports import free_port
 
 from ovseg_core import files
 from pipelines import recipe
 
 ROOT = Path(__file__).resolve().parent.parent
-PARTS = ("dvc.yaml", "params.yaml", ".dvcignore", "stages", "pipelines", "ovseg_core", "lists")
+PARTS = ("dvc.yaml", ".dvcignore", "stages", "pipelines", "ovseg_core", "lists")
 
 
 def dvc(project: Path, *arguments: str) -> str:
@@ -43,7 +44,7 @@ def project(tmp_path_factory) -> Path:
             shutil.copy(source, folder)
     port = free_port()
     elsewhere = {"web": {"port": port}, "download": {"allow_private": [f"127.0.0.1:{port}"]}}
-    recipe.apply([recipe.load("tiny"), elsewhere], folder / "params.yaml")
+    shipped.lay(folder, "tiny", elsewhere)
     dvc(folder, "init", "--no-scm", "--quiet")
     dvc(folder, "repro")
     return folder

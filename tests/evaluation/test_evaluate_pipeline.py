@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import shutil
 import subprocess
 import sys
 from dataclasses import asdict
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.compute as pc
 import pytest
+import shipped
 from colour_world import paint, settings, write_benchmark
 from PIL import Image
 from tiny_model import write_model
@@ -149,7 +149,7 @@ def test_two_ray_workers_give_the_bytes_of_one_process(project):
 def test_the_stage_runs_from_the_command_line(project):
     command = [sys.executable, "-m", "stages.evaluate", "models/tiny/0", "evaluate.json"]
     command += ["--benchmark", "toy-val", "--benchmarks", "benchmarks", "--out", "cell", "--log", "log.json"]
-    shutil.copy(ROOT / "params.yaml", project)
+    shipped.lay(project)
     done = subprocess.run(command, cwd=project, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert contents(project / "cell") == contents(run(project))

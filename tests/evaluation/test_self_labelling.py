@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pyarrow as pa
 import pytest
+import shipped
 import torch
 from colour_world import COLOURS, ColourMethod, write_benchmark
 from PIL import Image
@@ -57,7 +58,7 @@ def world(tmp_path, monkeypatch):
 
 
 def given(world, **change):
-    values = params.read("params.yaml")
+    values = shipped.DEFAULT
     reading = params.merge(
         values["evaluate"], {"use_proposals": "none", "background": change.pop("rule", "benchmark")}
     )
@@ -249,13 +250,13 @@ def test_a_run_that_is_gone_is_named(world, tmp_path):
     shutil.rmtree(world / "model")
     with pytest.raises(CheckpointError, match=r"model has no config\.json; a model folder holds"):
         job(world, tmp_path / "out")
-    values = params.read("params.yaml") | {"plus": {"gone": {}}}
+    values = shipped.DEFAULT | {"plus": {"gone": {}}}
     with pytest.raises(ParamError, match=r"plus is 'gone'; accepted: runs that label images: openseg"):
         settings.resolve(values)
 
 
 def test_one_line_adds_a_run_that_learns_from_another():
-    values = params.read("params.yaml") | {"plus": {"openseg": {}, "clip_dense": {"train": {"steps": 7}}}}
+    values = shipped.DEFAULT | {"plus": {"openseg": {}, "clip_dense": {"train": {"steps": 7}}}}
     found = settings.resolve(values)
     made = found["openseg-plus"]
     assert made.train["method"] == "upernet"
@@ -273,7 +274,7 @@ def test_one_line_adds_a_run_that_learns_from_another():
 
 def test_a_segmenter_learns_from_the_labels(world, tmp_path):
     by_hand(job(world, tmp_path / "out"))
-    own = params.read("params.yaml")["methods"]["upernet"]
+    own = shipped.DEFAULT["methods"]["upernet"]
     data = {"labelled": 1.0, "captioned": False, "pseudo": None, "scale_jitter": [1.0, 1.0], "max_masks": 8}
     run = {
         "run": "a-plus",

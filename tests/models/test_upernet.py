@@ -3,11 +3,11 @@
 import math
 
 import pytest
+import shipped
 import torch
 from test_group_encoder import VIT, image_settings
 from training_sections import tiny_model, train_settings
 
-from ovseg_core import params
 from ovseg_core.losses.pixels import UNKNOWN, known_cross_entropy
 from ovseg_core.methods.registry import build
 from ovseg_core.models.upernet import UperNetHead, ViTPyramid
@@ -103,4 +103,4 @@ def test_layers_that_there_are_not_are_refused():
         upernet(layers=[1, 2, 3, 9])
     with pytest.raises(ParamError, match=r"methods\.upernet\.pools is \(0,\)"):
         upernet(pools=[0])
-    assert params.read("params.yaml")["methods"]["upernet"]["layers"] == [4, 6, 8, 12]
+    assert shipped.DEFAULT["methods"]["upernet"]["layers"] == [4, 6, 8, 12]

@@ -19,10 +19,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import shipped
 from PIL import Image
 from ports import free_port
 
-from ovseg_core import files, params, shards
+from ovseg_core import files, shards
 from ovseg_core.params import ParamError
 from ovseg_core.web import fetched
 from ovseg_core.web.site import Page, write_site
@@ -220,7 +221,7 @@ def test_too_many_failures_fail_the_stage_and_lose_nothing(web, settings, undist
 
 
 def test_a_killed_stage_leaves_no_process_and_a_rerun_the_same_bytes(web, settings, undisturbed, tmp_path):
-    changed = params.read(ROOT / "params.yaml") | {"download": asdict(settings)}
+    changed = shipped.DEFAULT | {"download": asdict(settings)}
     files.write_json(tmp_path / "params.yaml", changed)  # YAML 1.2 holds JSON
     command = [sys.executable, "-m", "stages.download", str(web.folder)]
     command += ["--out", "shards", "--log", "log.json"]

@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import shipped
 import timm
 import torch
 from ruamel.yaml import YAML
@@ -13,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from tiny_data import COLOURS, make_corpus, scene
 from training_sections import data_settings, tiny_model, tiny_run
 
-from ovseg_core import files, params, shards
+from ovseg_core import files, shards
 from ovseg_core.masks.pooling import match_size
 from ovseg_core.methods.registry import build
 from ovseg_core.models.image_tower import ImageTower
@@ -141,7 +142,7 @@ def test_words_start_where_the_images_are_that_were_said_to_show_them(
     cache(root, image, root / "features", actors=1)
     folders, settings = (
         DataFolders(str(root)),
-        {**params.read(ROOT / "params.yaml")["methods"][method], **change},
+        {**shipped.DEFAULT["methods"][method], **change},
     )
     torch.manual_seed(0)
     model = build(method, settings, {**tiny_model(), "image": image}, read_words(folders, data_settings()))

@@ -3,19 +3,16 @@
 import copy
 
 import pytest
+import shipped
 import torch
 
-from ovseg_core import params
 from ovseg_core.methods.registry import build
 from ovseg_core.records import Batch
-from pipelines import recipe, settings
+from pipelines import settings
 
 
 def resolved(name, folder, *changes):
-    target = folder / "params.yaml"
-    target.write_text(open("params.yaml").read())  # noqa: SIM115
-    recipe.apply([recipe.load(name), *changes], target)
-    return settings.resolve(params.read(target))
+    return settings.resolve(shipped.values(folder, name, *changes))
 
 
 def step(run) -> dict[str, float]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+import shipped
 import torch
 from ruamel.yaml import YAML
 from safetensors.torch import save_file
@@ -266,7 +267,7 @@ def start_stage(project: Path, root: Path) -> subprocess.Popen:
 def test_a_killed_stage_keeps_what_it_finished(root, tmp_path):
     settings = {**VALUES, "actors": 1, "batch_size": 1}  # slow enough to be killed in the middle
     changes = {"cluster": {"num_cpus": 1}, "pseudo_label": settings, "model": tiny_model()}
-    sections = params.merge(params.read(ROOT / "params.yaml"), changes)
+    sections = params.merge(shipped.DEFAULT, changes)
     YAML().dump(sections, tmp_path / "params.yaml")
     expected = by_hand(root, tmp_path / "hand", LabelSettings(**settings))
     first = start_stage(tmp_path, root)

@@ -3,20 +3,17 @@
 import copy
 
 import pytest
+import shipped
 import torch
 
-from ovseg_core import params
 from ovseg_core.methods.registry import build
 from ovseg_core.records import Batch
-from pipelines import recipe, settings
+from pipelines import settings
 
 
 @pytest.fixture(scope="module")
 def resolved(tmp_path_factory):
-    target = tmp_path_factory.mktemp("recipe") / "params.yaml"
-    target.write_text(open("params.yaml").read())  # noqa: SIM115
-    recipe.apply([recipe.load("openseg-coco-ln")], target)
-    return settings.resolve(params.read(target))
+    return settings.resolve(shipped.values(tmp_path_factory.mktemp("recipe"), "openseg-coco-ln"))
 
 
 def test_it_states_the_numbers_of_section_4_1(resolved):

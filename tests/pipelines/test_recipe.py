@@ -1,12 +1,15 @@
 """Applying a recipe changes only what it says, keeps the comments, and reports every change."""
 
-from pathlib import Path
+import subprocess
 
 import pytest
+import shipped
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from ovseg_core import params
 from ovseg_core.params import ParamError
-from pipelines import recipe, settings
+from pipelines import recipe
 
 FILE = """\
 runs: # what is trained
@@ -53,10 +56,42 @@ def test_an_unknown_recipe_answers_with_the_known_ones():
         recipe.find("opensegg")
 
 
-@pytest.mark.parametrize("name", recipe.names())
-def test_every_recipe_that_ships_resolves(name, tmp_path):
-    target = tmp_path / "params.yaml"
-    target.write_bytes(Path("params.yaml").read_bytes())
-    folder = recipe.parse_override("web.folder=photos")  # which `photos` leaves to its user
-    recipe.apply([recipe.load(name), folder], target)
-    assert settings.resolve(params.read(target))
+@pytest.mark.parametrize("old", ["- b\n  - c", "[b, c]", "b"])
+@pytest.mark.parametrize("new", ["d", "[d]", "[]", "{k: [1, {l: 2}]}"])
+def test_a_value_of_another_shape_keeps_the_comment_and_what_follows(old, new, tmp_path):
+    file = tmp_path / "params.yaml"
+    value = f"a: # why\n  {old}" if old.startswith("-") else f"a: {old} # why"
+    file.write_text(f"d:\n  {value}\n  m: 3\n\ne:\n  f: 1\n")
+    recipe.apply([], file, [f"d.a={new}"])
+    assert params.read(file) == {"d": {"a": YAML(typ="safe").load(new), "m": 3}, "e": {"f": 1}}
+    assert "# why" in file.read_text()
+
+
+def test_what_would_not_read_back_is_not_written(file, monkeypatch):
+    monkeypatch.setattr(YAML, "dump", lambda self, document, stream: stream.write(b"runs: a: b"))
+    with pytest.raises(YAMLError):
+        recipe.apply([{"train": {"steps": 5}}], file)
+    assert file.read_text() == FILE
+
+
+def test_recipes_may_be_laid_over_each_other(tmp_path):
+    target = shipped.lay(tmp_path)
+    for name in [*recipe.names(), *reversed(recipe.names())]:
+        recipe.apply([recipe.load(name)], target)
+        assert params.read(target)["runs"] == recipe.load(name).get("runs", params.read(target)["runs"])
+
+
+def test_a_file_that_git_does_not_hold_so_counts_as_edited(tmp_path):
+    def git(*arguments):
+        identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
+        subprocess.run(["git", *identity, *arguments], cwd=tmp_path, check=True, capture_output=True)
+
+    file = tmp_path / "params.yaml"
+    file.write_text(FILE)
+    assert not recipe.edited(file)
+    git("init")
+    git("add", "params.yaml")
+    git("commit", "-m", "first")
+    assert not recipe.edited(file)
+    recipe.apply([{"train": {"steps": 5}}], file)
+    assert recipe.edited(file)

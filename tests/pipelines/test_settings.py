@@ -1,17 +1,16 @@
 """params.yaml as it ships and every recipe resolve; wrong values are refused with their full key."""
 
 import copy
-import shutil
-from pathlib import Path
 
 import pytest
+import shipped
 
 from ovseg_core import files, params
 from ovseg_core.params import ParamError
 from pipelines import recipe, settings
 from stages import resolve, train
 
-DEFAULT = params.read("params.yaml")
+DEFAULT = shipped.DEFAULT
 
 
 def changed(path: str, value: object) -> dict:
@@ -35,9 +34,7 @@ def test_the_default_resolves_with_a_runs_changes_in_place():
 
 @pytest.mark.parametrize("name", recipe.names())
 def test_every_recipe_resolves(name, tmp_path):
-    target = tmp_path / "params.yaml"
-    target.write_text(Path("params.yaml").read_text())
-    recipe.apply([{"web": {"folder": "photos"}}], target)  # which the recipe `photos` leaves to its user
+    target = shipped.lay(tmp_path, {"web": {"folder": "photos"}})  # which `photos` leaves to its user
     assert recipe.apply([recipe.load(name)], target), "a recipe that changes nothing"
     settings.resolve(params.read(target))
     assert not recipe.apply([recipe.load(name)], target), "applied twice, it changes nothing more"
@@ -108,9 +105,7 @@ def test_a_run_that_starts_from_the_teacher_has_it_trained():
 
 
 def test_no_teacher_is_trained_where_none_is_read(tmp_path, monkeypatch):
-    shutil.copy("params.yaml", tmp_path)
-    recipe.apply([recipe.load("sseg-toy")], tmp_path / "params.yaml")
-    values = params.read(tmp_path / "params.yaml")
+    values = shipped.values(tmp_path, "sseg-toy")
     assert "teacher" not in settings.resolve(values)
     monkeypatch.setattr("sys.argv", ["resolve", "--out", str(tmp_path / "runs")])
     with monkeypatch.context() as patch:

@@ -7,10 +7,10 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+import shipped
 from report_tree import PARAMS
 from ruamel.yaml import YAML
 
-from ovseg_core import params
 from ovseg_core.reporting import effort, funnel, page, results, scores, training
 from ovseg_core.reporting.blocks import Block, Section
 from ovseg_core.reporting.scenes import training_scenes
@@ -145,7 +145,7 @@ def test_a_sweep_of_many_runs_and_one_seed(whole_project):
 
 
 def test_the_stage_writes_page_and_table(whole_project, tmp_path):
-    content = params.read(ROOT / "params.yaml") | PARAMS  # a stage checks every section
+    content = shipped.DEFAULT | PARAMS  # a stage checks every section
     with (tmp_path / "params.yaml").open("w") as handle:
         YAML().dump(content, handle)
     command = [sys.executable, "-m", "stages.report", "--root", str(whole_project)]

@@ -2,11 +2,12 @@ import json
 import pickle
 
 import pytest
+import shipped
 import torch
 from torch import nn
 from training_sections import tiny_run
 
-from ovseg_core import files, params
+from ovseg_core import files
 from ovseg_core.methods.registry import build
 from ovseg_core.training.checkpoint import (
     CheckpointError,
@@ -178,14 +179,14 @@ def test_a_cut_file_is_refused(folder):
 
 def ovsegmentor(**change):
     torch.manual_seed(5)
-    settings = {**params.read("params.yaml")["methods"]["ovsegmentor"], **change}
+    settings = {**shipped.DEFAULT["methods"]["ovsegmentor"], **change}
     model = tiny_run("clip_dense")["model"]
     return build("ovsegmentor", settings, model, WORDS), settings, model
 
 
 def test_self_training_starts_from_the_backbone_that_labelled(tmp_path):
     torch.manual_seed(0)
-    model, values = tiny_run("clip_dense")["model"], params.read("params.yaml")["methods"]
+    model, values = tiny_run("clip_dense")["model"], shipped.DEFAULT["methods"]
     first = build("sseg", values["sseg"], model, WORDS)
     config = {"run": "a", "method": "sseg", "settings": values["sseg"], "model": model, "words": WORDS}
     save_model(str(tmp_path), first.state_dict(), config)

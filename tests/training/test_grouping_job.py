@@ -4,10 +4,11 @@ import shutil
 
 import pyarrow as pa
 import pytest
+import shipped
 from tiny_data import make_corpus
 from training_sections import DATA, TRAIN, tiny_model
 
-from ovseg_core import files, params, shards
+from ovseg_core import files, shards
 from ovseg_core.training.checkpoint import load_model, unpack
 from ovseg_core.training.identity import Job
 from ovseg_core.training.job import run_job
@@ -27,7 +28,7 @@ def corpus(tmp_path_factory):
 
 
 def job(corpus, folder, method="ovsegmentor", **settings) -> Job:
-    own = params.read("params.yaml")["methods"][method]
+    own = shipped.DEFAULT["methods"][method]
     run = {
         "run": "tiny",
         "method": method,
