@@ -34,6 +34,7 @@ class ClusterSettings:
 
     num_cpus: int | None  # CPUs of the local Ray; null takes all of the machine
     workers: int  # shard workers of the text stages
+    trainings: int = 1  # that `ovseg repro` runs at once
 
     def __post_init__(self) -> None:
         check(
@@ -43,6 +44,7 @@ class ClusterSettings:
             "at least 1, or null",
         )
         check(self.workers > 0, "cluster.workers", self.workers, "at least 1")
+        check(self.trainings > 0, "cluster.trainings", self.trainings, "at least 1")
 
 
 def on_cluster() -> bool:

@@ -43,7 +43,7 @@ def train(
     job = make_job(run, seed, data, settings)
     if not files.exists(job.done):  # else the stage was killed between the end of training and here
         with cluster.connect(ray):
-            fit(job, settings)
+            fit(job, settings, ray.trainings)
     if files.exists(job.failure):
         message = files.read_json(job.failure)["message"]
         files.remove(job.failure)
@@ -71,14 +71,14 @@ def make_job(run: Mapping[str, Any], seed: int, data: Path | str, settings: Trai
     return Job(run=dict(run), seed=seed, data=files.absolute(data), folder=folder, corpus=corpus)
 
 
-def fit(job: Job, settings: TrainSettings) -> None:
+def fit(job: Job, settings: TrainSettings, at_once: int = 1) -> None:
     """Run the job on Ray Train workers; returns when `job.done` or `job.failure` is written."""
     import ray
     from ray.train import FailureConfig, RunConfig, ScalingConfig
 
     from pipelines.process_group import GroupConfig, LeanTrainer
 
-    use_gpu = settings.num_gpus > 0
+    use_gpu, cpus = settings.num_gpus > 0, ray.cluster_resources().get("CPU", 1)
     trainer = LeanTrainer(
         train_worker,
         train_loop_config=asdict(job),
@@ -86,7 +86,7 @@ def fit(job: Job, settings: TrainSettings) -> None:
         scaling_config=ScalingConfig(
             num_workers=settings.workers,
             use_gpu=use_gpu,
-            resources_per_worker={"CPU": cpus_of_a_worker(settings, ray.cluster_resources().get("CPU", 1))},
+            resources_per_worker={"CPU": cpus_of_a_worker(settings, cpus / at_once)},
         ),
         run_config=RunConfig(
             name="ray",
@@ -124,7 +124,7 @@ def progress_bar(job: Job, steps: int) -> Iterator[None]:
 
 
 def cpus_of_a_worker(settings: TrainSettings, available: float) -> float:
-    """CPUs that Ray reserves per worker: one per thread, or its share of a machine that has fewer."""
+    """CPUs that Ray reserves per worker: one per thread, or its share of what there is for this training."""
     return min(float(settings.threads), available / settings.workers)
 
 

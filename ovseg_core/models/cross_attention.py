@@ -34,11 +34,24 @@ class CrossAttention(nn.Module):
             own = self.norm_among(queries)
             queries = queries + self.among(own, own, own, need_weights=False)[0]
         query = self._split(self.query(self.norms[0](queries)))
+        few = self.heads * queries.shape[1] < queries.shape[2]
+        gathered = (self._project_queries if few else self._project_locations)(query, locations)
+        queries = queries + self.out(gathered.transpose(1, 2).flatten(2))
+        return queries + self.mlp(self.norms[1](queries))
+
+    def _project_locations(self, query: Tensor, locations: Tensor) -> Tensor:
+        """(B, heads, N, d) queries to what they gather from (B, hw, D) locations, (B, heads, N, d)."""
         key, value = self._split(self.key(locations)), self._split(self.value(locations))
         # written out: torch's fused attention is slow on a processor for so few queries
-        weights = (query @ key.transpose(2, 3) / query.shape[-1] ** 0.5).softmax(-1)
-        queries = queries + self.out((weights @ value).transpose(1, 2).flatten(2))
-        return queries + self.mlp(self.norms[1](queries))
+        return (query @ key.transpose(2, 3) / query.shape[-1] ** 0.5).softmax(-1) @ value
+
+    def _project_queries(self, query: Tensor, locations: Tensor) -> Tensor:
+        """The same, and less work for few queries: q (W x) = (q W) x."""
+        key, value = (part.weight.unflatten(0, (self.heads, -1)) for part in (self.key, self.value))
+        asked = (query @ key).flatten(1, 2)  # (B, heads N, D)
+        # with locations on the left, their gradients of all rounds lie in memory alike and add up fast
+        weights = (locations @ asked.transpose(1, 2) / query.shape[-1] ** 0.5).softmax(1).transpose(1, 2)
+        return (weights @ locations).unflatten(1, query.shape[1:3]) @ value.transpose(1, 2)
 
     def _split(self, x: Tensor) -> Tensor:
         """(B, L, D) -> (B, heads, L, D / heads)."""
@@ -77,5 +90,5 @@ class MaskQueries(nn.Module):
             queries = layer(queries, flat)
         queries = self.norm(queries)
         # divided by the root of the width, so that masks start undecided instead of saturated
-        logits = self.to_mask(queries) @ flat.transpose(1, 2) / flat.shape[-1] ** 0.5
+        logits = (flat @ self.to_mask(queries).transpose(1, 2)).transpose(1, 2) / flat.shape[-1] ** 0.5
         return logits.unflatten(2, features.shape[-2:]), queries

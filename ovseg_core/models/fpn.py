@@ -1,6 +1,7 @@
 """Feature pyramid, summed into its finest level (OpenSeg Sec. 3.1, 4.1), and the heads on top of it."""
 
 from itertools import pairwise
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -40,10 +41,35 @@ class Head(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, h, w) -> (B, outputs, h, w)."""
+        return self.convs[-1](self._before_last(x))
+
+    def mean(self, x: Tensor) -> Tensor:
+        """The mean over locations of what `forward` gives, (B, outputs), for less.
+
+        Means and convolutions are linear: of its input the last one needs no more than the sums over what
+        each place of its window passes.
+        """
+        last: Any = self.convs[-1]
+        x = self._before_last(x)
+        height, width = x.shape[-2:]
+        passed = torch.einsum("yk,xl->yxkl", window_places(height, x), window_places(width, x))
+        sums = passed.flatten(2).flatten(0, 1).T @ x.flatten(2).transpose(1, 2)  # (B, 9, width)
+        with torch.autocast(x.device.type, enabled=False):
+            sums = sums.float().transpose(1, 2).flatten(1) / (height * width)
+            return F.linear(sums, last.weight.flatten(1), last.bias)
+
+    def _before_last(self, x: Tensor) -> Tensor:
         x = self.fc(x)
-        for norm, conv in zip(self.norms, self.convs, strict=True):
+        for norm, conv in zip(self.norms[:-1], self.convs[:-1], strict=True):
             x = conv(torch.relu(norm(x)))
-        return x
+        return torch.relu(self.norms[-1](x))
+
+
+def window_places(size: int, like: Tensor) -> Tensor:
+    """(size, 3): 1 where a place of a window of 3 passes over a location, as it moves over all of them."""
+    places = like.new_ones(size, 3)
+    places[-1, 0] = places[0, 2] = 0
+    return places
 
 
 def upsample(x: Tensor, size: tuple[int, ...] | torch.Size) -> Tensor:

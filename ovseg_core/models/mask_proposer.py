@@ -4,6 +4,7 @@ Shape letters: B images, N queries, D width, h x w locations.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -44,7 +45,7 @@ class SemanticHead(nn.Module):
             raise ParamError(
                 f"model.embed_dim is {embed_dim}; where the head is none it has to be {tower.last_width}"
             )
-        self.head: nn.Module = nn.Identity()
+        self.head: Any = nn.Identity()
         if kind != "none":
             one, width = tower.last_width, tower.width
             self.head = mlp(one, 2 * embed_dim, embed_dim) if kind == "mlp" else Head(width, width, embed_dim)
@@ -68,7 +69,7 @@ class SemanticHead(nn.Module):
         """(B, D, h, w) -> one embedding per image, (B, E)."""
         if self.pools_first:
             return self.head(features.mean((2, 3))).float()
-        return self.head(features).float().mean((2, 3))
+        return self.head.mean(features)
 
 
 def mlp(inputs: int, hidden: int, outputs: int) -> nn.Sequential:

@@ -47,6 +47,25 @@ def test_a_query_sees_locations_but_no_other_query():
     assert not torch.allclose(layer(first, locations + torch.rand(1, 16, 32)), before)
 
 
+@pytest.mark.parametrize("number", [3, 40])  # 2 heads x 3 < 32 <= 2 x 40
+def test_a_round_is_attention_whichever_side_is_projected(number):
+    torch.manual_seed(0)
+    layer = CrossAttention(32, heads=2).double()
+    queries, locations = torch.rand(2, number, 32).double(), torch.rand(2, 16, 32).double()
+    asked, keys, values = (
+        part(x).unflatten(-1, (2, 16)).transpose(1, 2)
+        for part, x in (
+            (layer.query, layer.norms[0](queries)),
+            (layer.key, locations),
+            (layer.value, locations),
+        )
+    )
+    gathered = torch.nn.functional.scaled_dot_product_attention(asked, keys, values)
+    expected = queries + layer.out(gathered.transpose(1, 2).reshape(2, number, 32))
+    expected = expected + layer.mlp(layer.norms[1](expected))
+    torch.testing.assert_close(layer(queries, locations), expected)
+
+
 def test_the_module_is_stacked_as_often_as_asked():
     assert len(MaskProposer(32, num_queries=4, layers=3, positions=4).queries.layers) == 3
 

@@ -1,6 +1,7 @@
 """The stages of one `dvc repro` share a Ray, which ends with it: the real DVC, the real Ray."""
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -32,15 +33,74 @@ with connect(ClusterSettings(num_cpus=1, workers=1)):
     lines = [here.gcs_address, here.get_job_id(), ray.get(say.remote())]
 pathlib.Path(sys.argv[1]).write_text("\\n".join(lines))
 """
+SWEEP = """
+stages:
+  data:
+    cmd: python stage.py data data.txt
+    outs: [data.txt]
+  train:
+    matrix: {run: "${runs}", seed: [0]}
+    cmd: python stage.py ${item.run} model-${item.run}.txt
+    deps: [data.txt]
+    params: ["runs.${item.run}"]
+    outs: ["model-${item.run}.txt"]
+  evaluate:
+    matrix: {run: "${runs}", seed: [0]}
+    cmd: python stage.py evaluate score-${item.run}.txt
+    deps: ["model-${item.run}.txt"]
+    outs: ["score-${item.run}.txt"]
+  report:
+    cmd: python stage.py report report.txt
+    deps: [score-a.txt, score-b.txt]
+    outs: [report.txt]
+"""
+MEET = """
+import pathlib, sys, time
+what, out = sys.argv[1:]
+with open("order.txt", "a") as order:
+    print(out, file=order)
+if what in ("a", "b"):  # a training waits until the other one has started too
+    pathlib.Path(what + ".started").touch()
+    ends = time.monotonic() + 60
+    while not (pathlib.Path("a.started").exists() and pathlib.Path("b.started").exists()):
+        assert time.monotonic() < ends, "the other training did not start"
+        time.sleep(0.05)
+assert what != pathlib.Path("broken.txt").read_text()
+pathlib.Path(out).write_text(what)
+"""
 RAY = ClusterSettings(num_cpus=2, workers=1)
 
 
+def project(folder: Path, monkeypatch, **contents: str) -> None:
+    """A DVC project in `folder`, which becomes the current one."""
+    (folder / ".dvc").mkdir()
+    (folder / ".dvc" / "config").write_text("[core]\n    no_scm = true\n    analytics = false\n")
+    for name, content in contents.items():
+        (folder / name.replace("_", ".")).write_text(content)
+    monkeypatch.chdir(folder)
+
+
+def test_trainings_go_side_by_side_each_with_what_follows_from_it(tmp_path, monkeypatch):
+    settings = ClusterSettings(num_cpus=2, workers=1, trainings=2)
+    runs = "runs: {a: 1, b: 1}\n"
+    project(tmp_path, monkeypatch, dvc_yaml=SWEEP, params_yaml=runs, stage_py=MEET, broken_txt="a")
+    monkeypatch.setattr(cluster, "keep", lambda _: nullcontext())  # these stages need no Ray
+    assert repro.reproduce(settings) != 0
+    assert not Path("report.txt").exists()
+    Path("broken.txt").write_text("")
+    assert repro.reproduce(settings) == 0
+    made = Path("order.txt").read_text().split()
+    assert made.count("data.txt") == made.count("model-b.txt") == 1, "what was finished was made again"
+    assert made[-1] == "report.txt"
+    assert made.index("model-a.txt") < made.index("score-a.txt") < made.index("report.txt")
+    Path("params.yaml").write_text("runs: {a: 2, b: 1}\n")
+    assert repro.branches() == [["train@a-0", "evaluate@a-0"]]
+    assert repro.reproduce(settings) == 0
+    assert Path("order.txt").read_text().split()[len(made) :] == ["model-a.txt"]  # the same model again
+
+
 def test_stages_share_a_ray_that_starts_where_there_is_something_to_do(tmp_path, monkeypatch, capfd):
-    (tmp_path / ".dvc").mkdir()
-    (tmp_path / ".dvc" / "config").write_text("[core]\n    no_scm = true\n    analytics = false\n")
-    for name, content in {"dvc.yaml": GRAPH, "params.yaml": "number: 3\n", "stage.py": STAGE}.items():
-        (tmp_path / name).write_text(content)
-    monkeypatch.chdir(tmp_path)
+    project(tmp_path, monkeypatch, dvc_yaml=GRAPH, params_yaml="number: 3\n", stage_py=STAGE)
     assert repro.reproduce(RAY) == 0
     first, second = (Path(name).read_text().split("\n") for name in ("first.txt", "second.txt"))
     assert first[0] == second[0]
