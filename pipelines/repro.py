@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 from threading import Event
 
 from pipelines import cluster
@@ -14,11 +15,11 @@ from pipelines.cluster import ClusterSettings
 TRAINING = "train@"  # the stages of which several run at once are named so
 
 
-def dvc(*arguments: str, project: Path | str = ".") -> int:
+def dvc(*arguments: str, project: Path | str = ".", **environment: str) -> int:
     """Run one DVC command in `project` with this interpreter, which the stages find first as `python` too."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     command = [sys.executable, "-m", "dvc", *arguments]
-    return subprocess.run(command, cwd=project, env={**os.environ, "PATH": path}).returncode
+    return subprocess.run(command, cwd=project, env={**os.environ, "PATH": path, **environment}).returncode
 
 
 def reproduce(ray: ClusterSettings, targets: Sequence[str] = ()) -> int:
@@ -74,12 +75,16 @@ def side_by_side(branches: Sequence[Sequence[str]], at_once: int) -> int:
 
     DVC locks what stages read and write, and lets go of the project while a command runs.
     """
-    failed = Event()
+    failed, lines = Event(), SimpleQueue[int]()
+    for line in range(at_once):
+        lines.put(line)
 
     def run(branch: Sequence[str]) -> int:
         if failed.is_set():
             return 0
-        status = dvc("--wait-for-lock", "repro", "--single-item", *branch)
+        line = lines.get()  # of the terminal, for the bars of this branch
+        status = dvc("--wait-for-lock", "repro", "--single-item", *branch, TQDM_POSITION=str(line))
+        lines.put(line)
         if status:
             failed.set()
         return status

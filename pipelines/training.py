@@ -104,7 +104,7 @@ def progress_bar(job: Job, steps: int) -> Iterator[None]:
     ended = threading.Event()
 
     def follow() -> None:
-        with tqdm(total=steps, desc=job.run["run"], unit="step") as bar:
+        with tqdm(total=steps, desc=f"{job.run['run']}, seed {job.seed}", unit="step") as bar:
             while True:
                 last = ended.wait(0.5)
                 with suppress(OSError, ValueError):

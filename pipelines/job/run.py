@@ -1,13 +1,15 @@
 """Inside a Ray job: run the graph in the uploaded copy, then push what it made to the DVC remote.
 
-Ends with the exit status of `dvc repro`; what finished before a failure is pushed all the same.
+Ends with the exit status of `ovseg repro`; what finished before a failure is pushed all the same.
 """
 
 import argparse
 import sys
 from pathlib import Path
 
-from ovseg_core import files
+from ovseg_core import files, params
+from pipelines import repro
+from pipelines.cluster import ClusterSettings
 from pipelines.repro import dvc
 
 REMOTE = "ovseg-results"  # name of the remote on both sides, kept in .dvc/config.local
@@ -41,12 +43,12 @@ def try_remote(remote: str, job: str) -> None:
 
 
 def reproduce(remote: str, job: str) -> int:
-    """`dvc repro`, then everything that dvc.lock names to the remote, and last dvc.lock; the exit status."""
+    """`ovseg repro`, then all that dvc.lock names to the remote, and last dvc.lock; the exit status."""
     try_remote(remote, job)
     use_remote(remote)
     if Path("dvc.lock").exists():  # what an earlier job or the user has pushed need not be made again
         dvc("pull", "--quiet", "--remote", REMOTE, "--allow-missing", "--force")
-    status = dvc("repro")
+    status = repro.reproduce(params.load("params.yaml", "cluster", ClusterSettings))
     if Path("dvc.lock").exists():
         pushed = dvc("push", "--quiet", "--remote", REMOTE, "--run-cache")
         files.write_bytes(lock_url(remote, job), Path("dvc.lock").read_bytes())

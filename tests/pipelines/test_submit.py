@@ -34,13 +34,14 @@ import pathlib
 pathlib.Path("square").mkdir()
 pathlib.Path("square/value.txt").write_text(str(int(pathlib.Path("double.txt").read_text()) ** 2))
 """
+PARAMS = "number: 3\ncluster: {num_cpus: 2, workers: 1}\n"
 
 
 def project(folder: Path) -> Path:
     """A graph of two stages: n -> 2n -> (2n)^2."""
     (folder / ".dvc").mkdir(parents=True)
     (folder / ".dvc" / "config").write_text("[core]\n    no_scm = true\n    analytics = false\n")
-    contents = {"dvc.yaml": GRAPH, "params.yaml": "number: 3\n", "double.py": DOUBLE, "square.py": SQUARE}
+    contents = {"dvc.yaml": GRAPH, "params.yaml": PARAMS, "double.py": DOUBLE, "square.py": SQUARE}
     for name, content in contents.items():
         (folder / name).write_text(content)
     return folder
