@@ -120,7 +120,7 @@ def decode_image(content: bytes, max_pixels: int = MAX_PIXELS) -> np.ndarray:
             if image.mode.startswith("I"):  # 16-bit grey: PIL would clip instead of scaling
                 grey = (np.asarray(image, np.float64) / 257).clip(0, 255).astype(np.uint8)
                 return np.repeat(grey[:, :, None], 3, axis=2)
-            return np.asarray(image.convert("RGB"))
+            return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))  # converting copies
     except (Image.DecompressionBombError, UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
         reason = "image_too_large" if isinstance(error, Image.DecompressionBombError) else "undecodable_image"
         raise BadSample(reason, str(error)) from error

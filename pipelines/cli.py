@@ -50,7 +50,7 @@ def recipe(args: argparse.Namespace) -> None:
 
 
 def repro(args: argparse.Namespace) -> None:
-    """Run `dvc repro` with one Ray for all stages, where each would start its own: the same, sooner."""
+    """`dvc repro` with one Ray for all stages and, for the whole graph, trainings side by side: sooner."""
     from pipelines.cluster import ClusterSettings
     from pipelines.repro import reproduce
 

@@ -83,7 +83,8 @@ def side_by_side(branches: Sequence[Sequence[str]], at_once: int) -> int:
         if failed.is_set():
             return 0
         line = lines.get()  # of the terminal, for the bars of this branch
-        status = dvc("--wait-for-lock", "repro", "--single-item", *branch, TQDM_POSITION=str(line))
+        bars = {"TQDM_POSITION": str(line)} if sys.stderr.isatty() else {}
+        status = dvc("--wait-for-lock", "repro", "--single-item", *branch, **bars)
         lines.put(line)
         if status:
             failed.set()
