@@ -30,7 +30,7 @@ LOCAL_ENVIRONMENT = {
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterSettings:
-    """Section `cluster` of params.yaml. On a cluster that is already running only `workers` matters."""
+    """Section `cluster` of params.yaml. On a cluster that is already running `num_cpus` does not matter."""
 
     num_cpus: int | None  # CPUs of the local Ray; null takes all of the machine
     workers: int  # shard workers of the text stages

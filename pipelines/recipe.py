@@ -107,7 +107,10 @@ def apply(
 def edited(params_file: Path) -> bool:
     """Whether it differs from what git holds of it; False where there is no git."""
     command = ["git", "status", "--porcelain", "--untracked-files=no", "--", params_file.name]
-    return bool(subprocess.run(command, cwd=params_file.parent, capture_output=True).stdout)
+    try:
+        return bool(subprocess.run(command, cwd=params_file.parent, capture_output=True).stdout)
+    except FileNotFoundError:  # no git at all
+        return False
 
 
 def load(recipe: str) -> dict[str, Any]:

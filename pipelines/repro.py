@@ -9,10 +9,12 @@ from pathlib import Path
 from queue import SimpleQueue
 from threading import Event
 
+from ovseg_core import files
 from pipelines import cluster
 from pipelines.cluster import ClusterSettings
 
 TRAINING = "train@"  # the stages of which several run at once are named so
+TEACHER = "models/teacher"  # is there before them
 
 
 def dvc(*arguments: str, project: Path | str = ".", **environment: str) -> int:
@@ -31,19 +33,33 @@ def reproduce(ray: ClusterSettings, targets: Sequence[str] = ()) -> int:
         print("Data and pipelines are up to date.")
         return 0
     with cluster.keep(ray):
-        first = [] if targets or ray.trainings == 1 else before_trainings()
-        failed = first and (dvc("repro", *first) or side_by_side(branches(), ray.trainings))
+        failed = 0 if targets or ray.trainings == 1 else trainings_first(ray.trainings)
         return failed or dvc("repro", *targets)
 
 
-def before_trainings() -> list[str]:
+def trainings_first(at_once: int) -> int:
+    """Run what trainings read, then several trainings at a time; the exit status of what failed, else 0.
+
+    What is left, and what DVC cannot read, is for the `dvc repro` that follows.
+    """
+    from dvc.exceptions import DvcException
+
+    try:
+        first = read_by_trainings()
+        failed = dvc("repro", *sorted(first)) if first else 0
+        found = [] if failed else branches()
+    except DvcException:
+        return 0
+    return failed or (side_by_side(found, at_once) if len(found) > 1 else 0)
+
+
+def read_by_trainings() -> set[str]:
     """The stages that trainings read."""
     from dvc.repo import Repo
 
-    with Repo() as repo:
+    with Repo(_wait_for_lock=True) as repo:
         graph = repo.index.graph  # from a stage to those that it reads
-        read = {stage.addressing for one in graph if is_training(one) for stage in graph.successors(one)}
-    return sorted(read)
+        return {stage.addressing for one in graph if is_training(one) for stage in graph.successors(one)}
 
 
 def branches() -> list[list[str]]:
@@ -51,7 +67,7 @@ def branches() -> list[list[str]]:
     import networkx
     from dvc.repo import Repo
 
-    with Repo() as repo:
+    with Repo(_wait_for_lock=True) as repo:
         graph = repo.index.graph
         trainings = [stage for stage in graph if is_training(stage)]
         changed = repo.status([stage.addressing for stage in trainings])
@@ -61,13 +77,21 @@ def branches() -> list[list[str]]:
     return [
         [training.addressing, *(stage.addressing for stage in alone if stage in follows[training])]
         for training in trainings
-        if training.addressing in changed
+        if training.addressing in changed and not starts_from_a_run(training.addressing)
     ]
 
 
 def is_training(stage: object) -> bool:
     """Whether a stage of DVC's graph is one."""
     return str(getattr(stage, "addressing", "")).startswith(TRAINING)
+
+
+def starts_from_a_run(training: str) -> bool:
+    """Whether a training reads the model of another one (`train.start`): it keeps its place in the graph."""
+    run = training.removeprefix(TRAINING).rpartition("-")[0]
+    file = Path("data/runs") / run / "train.json"
+    start = files.read_json(file)["train"]["start"] if file.exists() else None
+    return bool(start) and str(start).startswith("models/") and start != TEACHER
 
 
 def side_by_side(branches: Sequence[Sequence[str]], at_once: int) -> int:

@@ -55,21 +55,24 @@ def map_shards(
     )(_Actor)
     number = min(resources.actors, len(tasks), most_actors(resources))
     pool: list[Any] = [actor_class.remote(make_worker) for _ in range(number)]
+    # An actor gets a shard when it has its CPUs: until then another stage's may have them.
+    starting = {actor.ready.remote(): actor for actor in pool}
     reports: dict[int, Any] = {}
     waiting = list(enumerate(tasks))[::-1]
     running: dict[Any, tuple[int, Any]] = {}
     try:
         with tqdm(total=len(tasks), desc=label, unit="shard") as bar:
             while waiting or running:
-                idle = [actor for actor in pool if all(actor is not busy for _, busy in running.values())]
-                for actor in idle[: len(waiting)]:
+                (done,), _ = ray.wait([*running, *starting], num_returns=1)
+                if done in starting:
+                    actor = starting.pop(done)
+                else:
+                    index, actor = running.pop(done)
+                    reports[index] = result_of(done)
+                    bar.update()
+                if waiting:
                     index, shard = waiting.pop()
                     running[actor.run.remote(shard)] = (index, actor)
-                done, _ = ray.wait(list(running), num_returns=1)
-                for reference in done:
-                    index, _actor = running.pop(reference)
-                    reports[index] = result_of(reference)
-                    bar.update()
     finally:
         for actor in pool:
             ray.kill(actor)
@@ -77,7 +80,7 @@ def map_shards(
 
 
 def most_actors(resources: ActorResources) -> int:
-    """How many actors have room on this machine: one that waits for its CPU would keep its shard for ever."""
+    """How many actors have room on this machine."""
     import ray
 
     if on_cluster():  # which may grow
@@ -93,6 +96,9 @@ class _Actor:
     def __init__(self, make_worker: Callable[[], ShardWorker]) -> None:
         self.make_worker = make_worker
         self.worker: ShardWorker | None = None
+
+    def ready(self) -> None:
+        """Answers as soon as the actor has its place."""
 
     def run(self, shard: str) -> Any:
         self.worker = self.worker or self.make_worker()

@@ -56,7 +56,7 @@ class Head(nn.Module):
         sums = passed.flatten(2).flatten(0, 1).T @ x.flatten(2).transpose(1, 2)  # (B, 9, width)
         with torch.autocast(x.device.type, enabled=False):
             sums = sums.float().transpose(1, 2).flatten(1) / (height * width)
-            return F.linear(sums, last.weight.flatten(1), last.bias)
+            return F.linear(sums, last.weight.float().flatten(1), last.bias.float())
 
     def _before_last(self, x: Tensor) -> Tensor:
         x = self.fc(x)

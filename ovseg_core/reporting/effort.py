@@ -24,8 +24,9 @@ def throughput(sources: Sources) -> Section:
     seconds, startup = sum(row["seconds"] for row in rows), sum(row["startup_s"] for row in rows)
     longest = max(row["seconds"] for row in rows) or 1.0
     total = Remark(
-        f"All stages together took {duration(seconds)}, {100 * startup / max(seconds, 1e-9):.0f} % of it "
-        "start-up (imports, Ray). A stage that did not have to run again keeps the time of its last run."
+        f"Added up, stages took {duration(seconds)}, {100 * startup / max(seconds, 1e-9):.0f} % of it "
+        "start-up (imports, Ray); of trainings that ran side by side each counts in full. A stage that did "
+        "not have to run again keeps the time of its last run."
     )
     columns = ["stage", "items", "", "per second", "time", "", "start-up", "dropped"]
     caption = (

@@ -63,7 +63,7 @@ def main() -> None:
     args = parser.parse_args()
     try:
         sys.exit(reproduce(args.remote, args.job))
-    except OSError as error:
+    except (OSError, ValueError) as error:  # of the remote, of params.yaml
         sys.exit(f"job: {error}")
 
 

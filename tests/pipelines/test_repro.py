@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ovseg_core import files
 from pipelines import cluster, repro
 from pipelines.cluster import ClusterSettings
 
@@ -49,9 +50,13 @@ stages:
     cmd: python stage.py evaluate score-${item.run}.txt
     deps: ["model-${item.run}.txt"]
     outs: ["score-${item.run}.txt"]
+  oracle:
+    cmd: python stage.py oracle oracle.txt
+    deps: [data.txt]
+    outs: [oracle.txt]
   report:
     cmd: python stage.py report report.txt
-    deps: [score-a.txt, score-b.txt]
+    deps: [score-a.txt, score-b.txt, oracle.txt]
     outs: [report.txt]
 """
 MEET = """
@@ -91,12 +96,39 @@ def test_trainings_go_side_by_side_each_with_what_follows_from_it(tmp_path, monk
     assert repro.reproduce(settings) == 0
     made = Path("order.txt").read_text().split()
     assert made.count("data.txt") == made.count("model-b.txt") == 1, "what was finished was made again"
-    assert made[-1] == "report.txt"
+    assert set(made[-2:]) == {"oracle.txt", "report.txt"}
     assert made.index("model-a.txt") < made.index("score-a.txt") < made.index("report.txt")
     Path("params.yaml").write_text("runs: {a: 2, b: 1}\n")
     assert repro.branches() == [["train@a-0", "evaluate@a-0"]]
     assert repro.reproduce(settings) == 0
     assert Path("order.txt").read_text().split()[len(made) :] == ["model-a.txt"]  # the same model again
+
+
+def test_one_training_alone_leaves_the_order_to_dvc(tmp_path, monkeypatch):
+    settings = ClusterSettings(num_cpus=2, workers=1, trainings=2)
+    runs, one = "runs: {a: 1}\n", SWEEP.replace("score-b.txt, ", "")
+    project(tmp_path, monkeypatch, dvc_yaml=one, params_yaml=runs, stage_py=MEET, broken_txt="")
+    Path("b.started").touch()
+    monkeypatch.setattr(cluster, "keep", lambda _: nullcontext())
+    assert repro.reproduce(settings) == 0
+    assert Path("order.txt").read_text().split()[-1] == "report.txt"
+
+
+def test_a_training_that_starts_from_another_one_keeps_its_place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for run, start in (("a", None), ("b-1", "models/teacher"), ("c", "models/a/{seed}")):
+        files.write_json(tmp_path / "data" / "runs" / run / "train.json", {"train": {"start": start}})
+    assert [repro.starts_from_a_run(f"train@{run}-0") for run in ("a", "b-1", "c")] == [False, False, True]
+
+
+def test_what_dvc_cannot_read_is_left_to_dvc(tmp_path, monkeypatch, capfd):
+    settings = ClusterSettings(num_cpus=2, workers=1, trainings=2)
+    broken = SWEEP.replace("outs: [report.txt]", "outs: [score-a.txt]")  # two stages write it
+    runs = "runs: {a: 1, b: 1}\n"
+    project(tmp_path, monkeypatch, dvc_yaml=broken, params_yaml=runs, stage_py=MEET, broken_txt="")
+    monkeypatch.setattr(cluster, "keep", lambda _: nullcontext())
+    assert repro.reproduce(settings) != 0
+    assert "score-a.txt" in capfd.readouterr().err
 
 
 def test_stages_share_a_ray_that_starts_where_there_is_something_to_do(tmp_path, monkeypatch, capfd):

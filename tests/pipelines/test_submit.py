@@ -34,7 +34,7 @@ import pathlib
 pathlib.Path("square").mkdir()
 pathlib.Path("square/value.txt").write_text(str(int(pathlib.Path("double.txt").read_text()) ** 2))
 """
-PARAMS = "number: 3\ncluster: {num_cpus: 2, workers: 1}\n"
+PARAMS = "number: 3\ncluster: {num_cpus: 2, workers: 1, trainings: 2}\n"
 
 
 def project(folder: Path) -> Path:

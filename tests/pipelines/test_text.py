@@ -127,3 +127,19 @@ def test_actors_that_do_not_fit_on_this_machine_are_not_waited_for():
     assert most_actors(ActorResources(actors=cpus + 5)) == cpus
     assert most_actors(ActorResources(actors=1, num_cpus=2 * cpus)) == 1
     assert most_actors(ActorResources(actors=3, num_cpus=0)) == 3
+
+
+def test_shards_go_to_the_actors_that_have_their_cpus():
+    cpus = int(ray.cluster_resources()["CPU"])
+
+    @ray.remote(num_cpus=cpus - 1)
+    class OfAnotherStage:
+        def is_there(self):
+            return True
+
+    other = OfAnotherStage.remote()
+    assert ray.get(other.is_there.remote())
+    try:  # of two actors one has no CPU as long as the other stage lasts
+        assert map_shards(lambda: len, ["a", "bb", "ccc"], ActorResources(actors=2), "crowded") == [1, 2, 3]
+    finally:
+        ray.kill(other)
