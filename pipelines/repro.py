@@ -29,7 +29,7 @@ def reproduce(ray: ClusterSettings, targets: Sequence[str] = ()) -> int:
 
     Without targets, `ray.trainings` trainings go at once, each with the evaluations that follow from it.
     """
-    if not dvc("status", "--quiet", *targets):
+    if not dvc("status", "--quiet", *(["--with-deps", *targets] if targets else [])):
         print("Data and pipelines are up to date.")
         return 0
     with cluster.keep(ray):

@@ -124,7 +124,7 @@ def stage(project: Path, corpus: Path) -> subprocess.Popen:
 def test_a_killed_stage_goes_on_where_it_was(corpus, tmp_path):
     run = tiny_run(train={**SLOW, "steps": 80})
     files.write_json(tmp_path / "train.json", run)
-    (tmp_path / "params.yaml").write_text("cluster: {num_cpus: 2, workers: 1}\n")
+    (tmp_path / "params.yaml").write_text("cluster: {num_cpus: 2, workers: 1, trainings: 1}\n")
     first = stage(tmp_path, corpus)
     until = time.monotonic() + 120
     while time.monotonic() < until and not list(tmp_path.glob("work/train/*/state.safetensors")):
