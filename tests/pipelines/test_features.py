@@ -200,7 +200,8 @@ def test_an_image_that_cannot_be_decoded_is_marked(local_ray, root, image, tmp_p
 
 def test_without_a_backbone_nothing_is_cached_and_nothing_is_loaded(root, tmp_path):
     features = {**VALUES, "backbone": None}
-    sections = {"features": features, "model": tiny_model(), "cluster": {"num_cpus": 1, "workers": 1, "trainings": 1}}
+    cluster = {"num_cpus": 1, "workers": 1, "trainings": 1}
+    sections = {"features": features, "model": tiny_model(), "cluster": cluster}
     YAML().dump(sections, tmp_path / "params.yaml")
     code = (
         "import sys; sys.argv = ['features', 'shards', '--out', 'out', '--log', 'log.json']\n"
