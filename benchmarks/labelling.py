@@ -27,7 +27,7 @@ from pipelines.labeller import LabelSettings
 from pipelines.labelling import label
 
 ROOT = Path(__file__).resolve().parent.parent
-CLUSTER = ClusterSettings(num_cpus=2, workers=2)
+CLUSTER = ClusterSettings(num_cpus=2, workers=2, trainings=1)
 ROUNDS = 4  # the contestants take turns, so that a slow minute of the machine hits all of them
 
 

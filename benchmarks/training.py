@@ -112,7 +112,14 @@ def compare_workers(root: Path, run: dict, steps: int) -> None:
         changed = {**run, "train": {**run["train"], "workers": workers, "threads": threads, "steps": steps}}
         changed["train"]["storage"] = str(root / "work")
         with RunLog("train", None) as log:
-            train(changed, 0, root, root / f"model{workers}", ClusterSettings(num_cpus=2, workers=2), log)
+            train(
+                changed,
+                0,
+                root,
+                root / f"model{workers}",
+                ClusterSettings(num_cpus=2, workers=2, trainings=1),
+                log,
+            )
         speeds[workers] = log.facts["images_per_second"]
         made = f"{speeds[workers]} images/s, start-up {log.startup_s:.1f} s"
         print(f"{workers} worker(s), {threads} thread(s) each: {made}")

@@ -34,7 +34,7 @@ class ClusterSettings:
 
     num_cpus: int | None  # CPUs of the local Ray; null takes all of the machine
     workers: int  # shard workers of the text stages
-    trainings: int = 1  # that `ovseg repro` runs at once
+    trainings: int  # that `ovseg repro` runs at once
 
     def __post_init__(self) -> None:
         check(

@@ -42,7 +42,7 @@ def evaluate(
     config = read_config(model)
     settings = settings_of(**reading)
     found = load(benchmark, data, names)
-    ray = ClusterSettings(num_cpus=None, workers=settings.workers)
+    ray = ClusterSettings(num_cpus=None, workers=settings.workers, trainings=1)
     with RunLog("evaluate", None) as log:
         if isinstance(found, BoxBenchmark):
             content = boxes.evaluate(model, found, settings)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from ovseg_core import files
 from ovseg_core.params import ParamError, read
@@ -66,10 +67,10 @@ def lay_over(document: Any, change: Mapping[str, Any], whole: Collection[str], k
 
 
 def put(document: Any, name: str, value: Any) -> None:
-    """Set one value. Without ruamel's mark of a comment before a block, or the next lines run together."""
+    """Set one value; the comment behind it stays."""
     document[name] = value
     if name in document.ca.items:
-        document.ca.items[name][3] = None
+        document.ca.items[name][3] = None  # says that a block follows the comment, which may be true no more
 
 
 def plain(value: Any) -> str:
@@ -97,11 +98,19 @@ def apply(
     lines += [line for text in overrides for line in lay_over(document, parse_override(text), ())]
     buffer = io.BytesIO()
     yaml.dump(document, buffer)
-    if YAML(typ="safe").load(buffer.getvalue()) != document:
+    if not reads_as(buffer.getvalue(), document):
         raise ParamError(f"{params_file} would not read back as what was laid over it: {'; '.join(lines)}")
     with files.atomic(params_file) as handle:
         handle.write(buffer.getvalue())
     return lines
+
+
+def reads_as(text: bytes, document: Any) -> bool:
+    """Whether the text is YAML that says what the document does."""
+    try:
+        return bool(YAML(typ="safe").load(text) == document)
+    except YAMLError:
+        return False
 
 
 def edited(params_file: Path) -> bool:

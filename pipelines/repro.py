@@ -14,7 +14,6 @@ from pipelines import cluster
 from pipelines.cluster import ClusterSettings
 
 TRAINING = "train@"  # the stages of which several run at once are named so
-TEACHER = "models/teacher"  # is there before them
 
 
 def dvc(*arguments: str, project: Path | str = ".", **environment: str) -> int:
@@ -88,10 +87,12 @@ def is_training(stage: object) -> bool:
 
 def starts_from_a_run(training: str) -> bool:
     """Whether a training reads the model of another one (`train.start`): it keeps its place in the graph."""
+    from pipelines.settings import TEACHER_MODEL
+
     run = training.removeprefix(TRAINING).rpartition("-")[0]
     file = Path("data/runs") / run / "train.json"
     start = files.read_json(file)["train"]["start"] if file.exists() else None
-    return bool(start) and str(start).startswith("models/") and start != TEACHER
+    return bool(start) and str(start).startswith("models/") and start != TEACHER_MODEL
 
 
 def side_by_side(branches: Sequence[Sequence[str]], at_once: int) -> int:

@@ -71,14 +71,14 @@ def make_job(run: Mapping[str, Any], seed: int, data: Path | str, settings: Trai
     return Job(run=dict(run), seed=seed, data=files.absolute(data), folder=folder, corpus=corpus)
 
 
-def fit(job: Job, settings: TrainSettings, at_once: int = 1) -> None:
+def fit(job: Job, settings: TrainSettings, at_once: int) -> None:
     """Run the job on Ray Train workers; returns when `job.done` or `job.failure` is written."""
     import ray
     from ray.train import FailureConfig, RunConfig, ScalingConfig
 
     from pipelines.process_group import GroupConfig, LeanTrainer
 
-    use_gpu, cpus = settings.num_gpus > 0, ray.cluster_resources().get("CPU", 1)
+    use_gpu, available = settings.num_gpus > 0, ray.cluster_resources().get("CPU", 1)
     trainer = LeanTrainer(
         train_worker,
         train_loop_config=asdict(job),
@@ -86,7 +86,7 @@ def fit(job: Job, settings: TrainSettings, at_once: int = 1) -> None:
         scaling_config=ScalingConfig(
             num_workers=settings.workers,
             use_gpu=use_gpu,
-            resources_per_worker={"CPU": cpus_of_a_worker(settings, cpus / at_once)},
+            resources_per_worker={"CPU": cpus_of_a_worker(settings, available / at_once)},
         ),
         run_config=RunConfig(
             name="ray",

@@ -30,13 +30,14 @@ def loaded(text: bytes) -> dict[str, Any]:
     return values
 
 
-DEFAULT = loaded(content())
+CONTENT = content()
+DEFAULT = loaded(CONTENT)
 
 
 def lay(folder: Path, *changes: str | Mapping[str, Any]) -> Path:
     """Write that params.yaml into `folder` with recipes (names or contents) laid over it."""
     target = folder / "params.yaml"
-    target.write_bytes(content())
+    target.write_bytes(CONTENT)
     recipe.apply([recipe.load(one) if isinstance(one, str) else one for one in changes], target)
     return target
 

@@ -81,7 +81,7 @@ def test_it_is_the_code_of_the_stage(own, tmp_path):
     write_benchmark(tmp_path / "benchmarks/toy-val", scenes)
     command(own, "--output", str(own / "out"), benchmark="toy-val", data="benchmarks")
     (own / "evaluate.json").write_text(json.dumps(readings()))
-    ray = ClusterSettings(num_cpus=2, workers=1)
+    ray = ClusterSettings(num_cpus=2, workers=1, trainings=1)
     with RunLog("evaluate", None) as log:
         stage(own / "model", own / "evaluate.json", own / "benchmarks/toy-val", own / "stage", log, ray)
     for name in ("scores.json", "per_class.csv"):

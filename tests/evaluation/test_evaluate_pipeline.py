@@ -26,7 +26,7 @@ from pipelines.cluster import ClusterSettings, connect
 from pipelines.evaluation import evaluate, load_readings
 
 ROOT = Path(__file__).resolve().parents[2]
-RAY = ClusterSettings(num_cpus=2, workers=1)
+RAY = ClusterSettings(num_cpus=2, workers=1, trainings=1)
 NAMES = ["red", "green", "blue"]
 FURTHER = {"dense": settings(use_proposals="none"), "oracle": settings(use_proposals="ground_truth")}
 

@@ -30,7 +30,7 @@ from pipelines.cluster import ClusterSettings
 from pipelines.self_labeller import SelfLabeller
 from pipelines.self_labelling import label, make_job, write_corpus
 
-CLUSTER = ClusterSettings(num_cpus=2, workers=1)
+CLUSTER = ClusterSettings(num_cpus=2, workers=1, trainings=1)
 NAMES = ("red", "green, lime", "blue", "white")
 
 

@@ -63,7 +63,9 @@ def cache(root: Path, image: dict, out: Path, **changes: object) -> RunLog:
     folders = [str(root / "shards"), str(root / "labelled")]
     with RunLog("features", None) as log:
         settings = FeatureSettings(**{**VALUES, **changes})
-        cache_features(settings, image, folders, out, ClusterSettings(num_cpus=4, workers=2), log)
+        cache_features(
+            settings, image, folders, out, ClusterSettings(num_cpus=4, workers=2, trainings=1), log
+        )
     return log
 
 

@@ -34,7 +34,7 @@ from pipelines.labeller import Labeller, LabelSettings
 from pipelines.labelling import label, make_job
 
 ROOT = Path(__file__).resolve().parents[2]
-CLUSTER = ClusterSettings(num_cpus=4, workers=2)
+CLUSTER = ClusterSettings(num_cpus=4, workers=2, trainings=1)
 TEACHER = {"kind": "mask_model", "threshold": 0.5}
 SIZES = [40] * 9 + [7]
 VALUES = {

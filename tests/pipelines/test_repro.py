@@ -24,7 +24,7 @@ stages:
 STAGE = """
 import pathlib, sys
 from pipelines.cluster import ClusterSettings, connect
-with connect(ClusterSettings(num_cpus=1, workers=1)):
+with connect(ClusterSettings(num_cpus=1, workers=1, trainings=1)):
     import ray
     @ray.remote
     def say():
@@ -73,7 +73,7 @@ if what in ("a", "b"):  # a training waits until the other one has started too
 assert what != pathlib.Path("broken.txt").read_text()
 pathlib.Path(out).write_text(what)
 """
-RAY = ClusterSettings(num_cpus=2, workers=1)
+RAY = ClusterSettings(num_cpus=2, workers=1, trainings=1)
 
 
 def project(folder: Path, monkeypatch, **contents: str) -> None:

@@ -45,7 +45,7 @@ def data(extracted, tmp_path):
 
 def extract(data, workers=1):
     folders = [str(data / "shards"), str(data / "labelled")]
-    cluster = ClusterSettings(num_cpus=None, workers=workers)
+    cluster = ClusterSettings(num_cpus=None, workers=workers, trainings=1)
     with RunLog("extract", None) as log:
         return text.extract(folders, str(data / "text"), SETTINGS, cluster, log)
 

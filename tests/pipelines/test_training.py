@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import ray
 from tiny_data import make_corpus
 from training_sections import tiny_run, train_settings
 
@@ -22,7 +23,7 @@ from pipelines import training
 from pipelines.cluster import ClusterSettings
 
 ROOT = Path(__file__).resolve().parents[2]
-CLUSTER = ClusterSettings(num_cpus=4, workers=2)
+CLUSTER = ClusterSettings(num_cpus=4, workers=2, trainings=1)
 SLOW = {
     "steps": 60,
     "checkpoint_every": 7,
@@ -39,9 +40,9 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
-def train(run: dict, corpus: Path, out: Path, seed: int = 0) -> RunLog:
+def train(run: dict, corpus: Path, out: Path, seed: int = 0, cluster: ClusterSettings = CLUSTER) -> RunLog:
     with RunLog("train", None) as log:
-        training.train(run, seed, corpus, out, CLUSTER, log)
+        training.train(run, seed, corpus, out, cluster, log)
     return log
 
 
@@ -160,6 +161,24 @@ def test_a_worker_gets_a_cpu_per_thread_where_the_machine_has_them():
     settings = train_settings(threads=4, workers=2)
     assert training.cpus_of_a_worker(settings, available=16) == 4
     assert training.cpus_of_a_worker(settings, available=2) == 1
+
+
+def test_trainings_that_go_at_once_share_the_cpus(local_ray, corpus, tmp_path):
+    held = ray.cluster_resources()["CPU"] / 2
+
+    @ray.remote(num_cpus=held)
+    class OfAnotherTraining:
+        def is_there(self):
+            return True
+
+    other = OfAnotherTraining.remote()
+    assert ray.get(other.is_there.remote())
+    run = in_storage(tiny_run(train={"steps": 1, "threads": int(2 * held)}), tmp_path / "work")
+    train(
+        run, corpus, tmp_path / "model", cluster=dataclasses.replace(CLUSTER, trainings=2)
+    )  # in the other half
+    ray.kill(other)
+    assert (tmp_path / "model" / "model.safetensors").is_file()
 
 
 def test_a_run_may_start_from_the_model_of_its_own_seed(corpus, tmp_path):
