@@ -10,18 +10,18 @@ import shutil
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
 
 from benchmarks.toy_corpus import make_corpus
 from ovseg_core import params, shards
 from ovseg_core.methods.registry import build
 from ovseg_core.run_log import RunLog
-from ovseg_core.teachers.registry import Teacher, load
+from ovseg_core.teachers.registry import load
 from ovseg_core.training.checkpoint import save_model
-from ovseg_core.training.loop import resolve_precision
 from pipelines import settings as sections
+from pipelines.actor_device import prepare
 from pipelines.cluster import ClusterSettings, connect
 from pipelines.labeller import LabelSettings
 from pipelines.labelling import label
@@ -38,14 +38,25 @@ def save_teacher(folder: Path, run: dict) -> None:
     save_model(str(folder), build(run["method"], run["settings"], run["model"], []).state_dict(), config)
 
 
-def bare_loop(model: Teacher, images: list[np.ndarray], settings: LabelSettings) -> float:
-    """Seconds of the teacher alone, called with images in memory."""
-    half = resolve_precision(settings.precision, "cpu") == "bf16"
-    started = time.perf_counter()
-    with torch.autocast("cpu", torch.bfloat16, enabled=half):
-        for first in range(0, len(images), settings.batch_size):
-            model(images[first : first + settings.batch_size])
-    return time.perf_counter() - started
+class BareLoop:
+    """The teacher alone, called with images in memory; in a Ray actor, whose malloc is set."""
+
+    def __init__(self, teacher: dict, root: Path, settings: LabelSettings) -> None:
+        self.settings = settings
+        self.device, self.half = prepare(settings)
+        self.model = load(teacher, root / "teacher")
+        raws = shards.read_tar(root / "shards" / "00000.tar")
+        self.images = [shards.decode_sample(raw).image for raw in raws]
+
+    def seconds(self, rounds: int) -> tuple[float, int]:
+        """Seconds and images of some rounds over one shard."""
+        size = self.settings.batch_size
+        started = time.perf_counter()
+        with torch.autocast(self.device, torch.bfloat16, enabled=self.half):
+            for _ in range(rounds):
+                for first in range(0, len(self.images), size):
+                    self.model(self.images[first : first + size])
+        return time.perf_counter() - started, rounds * len(self.images)
 
 
 def stage(root: Path, teacher: dict, settings: LabelSettings) -> tuple[float, int]:
@@ -60,20 +71,18 @@ def stage(root: Path, teacher: dict, settings: LabelSettings) -> tuple[float, in
 
 def compare(root: Path, teacher: dict, given: dict) -> dict[str, float]:
     """Images per second of the bare loop, of one actor and of two."""
+    import ray
+
     settings = {n: params.build({**given, "actors": n}, "pseudo_label", LabelSettings) for n in (1, 2)}
-    model = load(teacher, root / "teacher")
-    images = [s.image for s in map(shards.decode_sample, shards.read_tar(root / "shards" / "00000.tar"))]
-    bare_loop(model, images, settings[1])
-    seconds, count = dict.fromkeys(("bare", "one", "two"), 0.0), dict.fromkeys(("bare", "one", "two"), 0)
+    actor: Any = ray.remote(num_cpus=0)(BareLoop)
+    bare = actor.remote(teacher, root, settings[1])
+    ray.get(bare.seconds.remote(1))
+    took: dict[str, list[tuple[float, int]]] = {"bare": [], "one": [], "two": []}
     for _ in range(ROUNDS):
-        for _ in range(4):
-            seconds["bare"] += bare_loop(model, images, settings[1])
-            count["bare"] += len(images)
+        took["bare"].append(ray.get(bare.seconds.remote(4)))
         for actors, name in ((1, "one"), (2, "two")):
-            took, number = stage(root, teacher, settings[actors])
-            seconds[name] += took
-            count[name] += number
-    return {name: count[name] / seconds[name] for name in count}
+            took[name].append(stage(root, teacher, settings[actors]))
+    return {name: sum(n for _, n in some) / sum(s for s, _ in some) for name, some in took.items()}
 
 
 def main() -> None:
@@ -84,7 +93,6 @@ def main() -> None:
     parser.add_argument("--teacher", type=Path, help="a trained one's model folder; else it is untrained")
     args = parser.parse_args()
 
-    torch.set_num_threads(1)
     values = params.read(ROOT / "params.yaml")
     run = sections.resolve(values)["teacher"].train
     teacher = values["teachers"][run["data"]["pseudo"] or "masks"]

@@ -1,5 +1,6 @@
 """One task per shard over a pool of Ray actors: retried when an actor dies, skipped when it is done."""
 
+import gc
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -101,7 +102,10 @@ class _Actor:
         """Answers as soon as the actor has its place."""
 
     def run(self, shard: str) -> Any:
-        self.worker = self.worker or self.make_worker()
+        if self.worker is None:
+            self.worker = self.make_worker()
+            # What was imported and built lives as long as the actor: no collection walks through it again.
+            gc.freeze()
         return self.worker(shard)
 
 
