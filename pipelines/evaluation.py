@@ -1,5 +1,6 @@
 """All readings of one trained model on one benchmark: in this process, or spread over Ray actors."""
 
+import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,11 +18,15 @@ from ovseg_core.evaluation import results
 from ovseg_core.evaluation.evaluator import Boards, Evaluator, gallery_ids, plan
 from ovseg_core.evaluation.settings import EvalSettings
 from ovseg_core.methods.registry import Method
+from ovseg_core.models.settings import SMALL
+from ovseg_core.models.tokenizer import UNKNOWN, WordTokenizer
 from ovseg_core.params import ParamError, build, check
 from ovseg_core.run_log import RunLog
 from ovseg_core.training.checkpoint import load_model, read_config
 from pipelines import cluster, shard_map
 
+logger = logging.getLogger(__name__)
+SHOWN = 8  # names in a warning
 PARTS = 4  # of each worker: boards of large vocabularies are large, and the last part is waited for
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")  # a reading names files
 TAKEN = {"image", "truth"}  # by the gallery
@@ -86,7 +91,9 @@ def run(job: Job, out: Path | str | None, log: RunLog, ray: cluster.ClusterSetti
         boards = _merged(_spread(job, batches, keep, log, ray))
     else:
         boards = _here(job, batches, keep, log)
-    content = results.metrics(job.benchmark, job.readings, boards, describe(job.model, job.main))
+    names = [name for synonyms in job.benchmark.queries for name in synonyms]
+    about = describe(job.model, job.main) | {"unread_names": unread(job.model, names)}
+    content = results.metrics(job.benchmark, job.readings, boards, about)
     if out:
         results.write(out, job.benchmark, boards, keep, content)
     return content
@@ -119,6 +126,19 @@ def describe(model: Path | str, run: str) -> dict[str, Any]:
         "fingerprint": files.digest(files.join(model, "model.safetensors")),
         "corpus": config.get("corpus"),  # fingerprint of what it was trained on
     }
+
+
+def unread(model: Path | str, names: Sequence[str]) -> list[str]:
+    """Those of `names` of which no word is in the captions that a text tower learnt its words from."""
+    config = read_config(model)
+    if config["model"]["text"]["tower"] != SMALL or not config["words"]:
+        return []
+    tokens = WordTokenizer(config["words"])
+    found = [name for name in names if bool((tokens([name]) <= UNKNOWN).all())]
+    if found:
+        some = ", ".join(found[:SHOWN]) + (", ..." if len(found) > SHOWN else "")
+        logger.warning("%d of %d names are in none of the captions: %s", len(found), len(names), some)
+    return found
 
 
 def _here(job: Job, batches: Sequence[Sequence[str]], keep: Sequence[str], log: RunLog) -> Boards:

@@ -25,6 +25,9 @@ class SmallText(nn.Module):
 
     A word's own embedding, averaged over the text, is added to what the transformer says: single words train
     in a few hundred steps, and the transformer is left with what depends on order ("red fish", "fish red").
+
+    Without layers a text is the mean of those of its words that are in the vocabulary. One that has none is
+    the zero vector: it scores 0 everywhere, where a random one would score by luck.
     """
 
     vocabulary: Tensor
@@ -67,13 +70,14 @@ class SmallText(nn.Module):
     def forward(self, texts: list[str]) -> Tensor:
         """T texts -> (T, D). No texts give (0, D) that still hangs on the weights, as DDP wants."""
         ids = self.tokenizer(texts or ["?"]).to(self.embedding.weight.device)
-        real = (ids != PAD)[..., None]
+        says = ids != PAD if self.layers.num_layers else ids > UNKNOWN
+        real = says[..., None]
         word = self.embedding(ids)
-        average = (word * real).sum(1) / real.sum(1)
+        average = (word * real).sum(1) / real.sum(1).clamp(min=1)
         if self.layers.num_layers:
             hidden = self.layers(word + self.position[: ids.shape[1]], src_key_padding_mask=~real[..., 0])
             average = average + self.gain * (hidden * real).sum(1) / real.sum(1)
-        return self.project(average)[: len(texts)]
+        return (self.project(average) * says.any(1, keepdim=True))[: len(texts)]
 
     def knows(self, text: str) -> bool:
         """Whether every word of `text` is in the vocabulary."""

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ovseg_core.files import fingerprint
 
-PAD, UNKNOWN = 0, 1
+PAD, UNKNOWN = 0, 1  # words of the vocabulary are above
 TOKEN = re.compile(r"\w+(?:['-]\w+)*")
 
 

@@ -76,6 +76,7 @@ def test_everything_that_a_number_depends_on_is_written_beside_it(project):
     metrics = json.loads((out / "metrics.json").read_text())
     assert metrics["model"] | {"fingerprint": ""} == {
         "run": "tiny", "method": "openseg", "seed": 0, "fingerprint": "", "corpus": "words and scenes",
+        "unread_names": [],
     }  # fmt: skip
     protocol = metrics["protocol"]
     assert (protocol["images"], protocol["held_out_images"], protocol["classes"]) == (4, 1, 3)
@@ -92,6 +93,15 @@ def test_everything_that_a_number_depends_on_is_written_beside_it(project):
     assert all(0 <= value <= 100 for numbers in (main, dense, oracle) for value in numbers.values())
     log = json.loads((project / "log.json").read_text())
     assert (log["items"], log["unit"]) == (5, "images")
+
+
+def test_names_that_no_caption_has_are_said(project, caplog):
+    write_model(project / "models/tiny/0", ["red", "dark green"])
+    metrics = json.loads((run(project) / "metrics.json").read_text())
+    unread = metrics["model"]["unread_names"]
+    assert "blue" in unread
+    assert not {"red", "green"} & set(unread)
+    assert f"{len(unread)} of 4 names are in none of the captions: " in caplog.text
 
 
 def test_classes_and_gallery_hold_every_reading(project):

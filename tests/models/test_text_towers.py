@@ -57,6 +57,17 @@ def test_without_layers_words_start_near_nothing_and_in_different_directions():
     torch.testing.assert_close(texts.norm(dim=-1), built.embedding.weight[[2, 4]].norm(dim=-1))  # rotated
 
 
+def test_without_layers_words_that_were_never_read_say_nothing():
+    built = tower(layers=0, width=16)  # through a projection, whose bias says nothing either
+    torch.nn.init.ones_(built.project.bias)
+    said = built(["fish", "a fish of the sea", "the sea"])
+    torch.testing.assert_close(said[1], said[0])
+    assert said[2].eq(0).all()
+    embed(built, ["the sea"]).sum().backward()
+    assert all(p.grad.isfinite().all() for p in built.parameters() if p.grad is not None)
+    assert tower()(["the sea"]).ne(0).any()  # layers read unknown words too: where they stand matters
+
+
 def test_no_texts_still_hang_on_the_weights():
     built = tower()
     built([]).sum().backward()
