@@ -17,6 +17,7 @@ from ovseg_core.reporting.sources import Sources
 from ovseg_core.reporting.sweep import Reading, Sweep
 
 SEED = 0
+FEW = 4  # names that are listed in any case
 # title -> the metric in per_image.parquet, and which classes the mean is over ("": all)
 HEADLINES = {
     "foreground mIoU": ("foreground_miou", ""),
@@ -107,21 +108,29 @@ def who_is_above(drawn: Mapping[str, Drawn]) -> dict[str, list[str]]:
 
 def _rows(title: str, readings: Sequence[Reading], drawn: Mapping[str, Drawn]) -> list[list[Cell]]:
     above = who_is_above({r.name: drawn[r.name] for r in readings if not r.oracle})
+    said = {name: in_words(found, [n for n in above if n != name]) for name, found in above.items()}
     rows: list[list[Cell]] = []
     for reading in readings:
         found = bootstrap.interval(drawn[reading.name])
         bounds = "–" if np.isnan(found.low) else f"{100 * found.low:.1f} to {100 * found.high:.1f}"
-        others = ", ".join(above.get(reading.name, [])) or "–"
         rows.append(
             [
                 Cell(title if not rows else "", css="name"),
                 name_cell(reading),
                 Cell(f"{100 * found.value:.1f}", css="number"),
                 Cell(bounds, css="number"),
-                Cell("an oracle, not compared" if reading.oracle else others, css="prose"),
+                Cell(said.get(reading.name, "an oracle, not compared"), css="prose"),
             ]
         )
     return rows
+
+
+def in_words(above: Sequence[str], others: Sequence[str]) -> str:
+    """Those names, or in a large sweep those that are missing, where they are fewer."""
+    rest = [name for name in others if name not in above]
+    if len(above) <= FEW or len(rest) >= len(above):
+        return ", ".join(above) or "–"
+    return "all but " + ", ".join(rest) if rest else "all others"
 
 
 def _caption(drawn: Mapping[str, Drawn]) -> str:

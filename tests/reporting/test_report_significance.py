@@ -75,6 +75,15 @@ def test_what_differs_by_luck_alone_is_not_above():
     assert significance.who_is_above(drawn) == {"a": [], "b": []}
 
 
+def test_a_large_sweep_names_the_few_that_are_missing():
+    others = list("abcdefg")
+    assert significance.in_words([], others) == "–"
+    assert significance.in_words(["a", "b"], ["a", "b"]) == "a, b"
+    assert significance.in_words(others[:4], others) == "a, b, c, d"
+    assert significance.in_words(others[:5], others) == "all but f, g"
+    assert significance.in_words(others, others) == "all others"
+
+
 def test_the_caption_says_how_it_was_drawn(whole_project, sweep):
     caption = blocks(whole_project, sweep)[1].caption
     assert "over 8 images (2000 draws)" in caption
