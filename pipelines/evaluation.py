@@ -19,7 +19,7 @@ from ovseg_core.evaluation.evaluator import Boards, Evaluator, gallery_ids, plan
 from ovseg_core.evaluation.settings import EvalSettings
 from ovseg_core.methods.registry import Method
 from ovseg_core.models.settings import SMALL
-from ovseg_core.models.tokenizer import UNKNOWN, WordTokenizer
+from ovseg_core.models.tokenizer import WordTokenizer
 from ovseg_core.params import ParamError, build, check
 from ovseg_core.run_log import RunLog
 from ovseg_core.training.checkpoint import load_model, read_config
@@ -134,7 +134,7 @@ def unread(model: Path | str, names: Sequence[str]) -> list[str]:
     if config["model"]["text"]["tower"] != SMALL or not config["words"]:
         return []
     tokens = WordTokenizer(config["words"])
-    found = [name for name in names if bool((tokens([name]) <= UNKNOWN).all())]
+    found = [name for name in names if not tokens.reads(name)]
     if found:
         some = ", ".join(found[:SHOWN]) + (", ..." if len(found) > SHOWN else "")
         logger.warning("%d of %d names are in none of the captions: %s", len(found), len(names), some)

@@ -28,6 +28,10 @@ class WordTokenizer:
         """32 hex digits that differ between vocabularies."""
         return fingerprint(self.words)
 
+    def reads(self, text: str) -> bool:
+        """Whether any word of `text` is in the vocabulary."""
+        return any(word in self.index for word in split(text))
+
     def __call__(self, texts: list[str]) -> Tensor:
         """T texts -> (T, L) int64, padded with PAD, cut after `max_words`; without any word, one UNKNOWN."""
         rows = [[self.index.get(token, UNKNOWN) for token in split(text)] or [UNKNOWN] for text in texts]

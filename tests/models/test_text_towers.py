@@ -30,6 +30,11 @@ def test_tokens_are_the_single_words_of_the_vocabulary():
     ]
 
 
+def test_a_text_is_read_by_any_of_its_words():
+    tokenizer = WordTokenizer(WORDS)
+    assert [tokenizer.reads(text) for text in ("the Red sea", "the sea", "")] == [True, False, False]
+
+
 def test_long_texts_are_cut_and_no_texts_are_an_empty_table():
     assert WordTokenizer(WORDS, max_words=3)(["fish " * 9]).tolist() == [[2, 2, 2]]
     assert WordTokenizer(WORDS)([]).shape[0] == 0

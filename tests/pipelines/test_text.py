@@ -143,3 +143,18 @@ def test_shards_go_to_the_actors_that_have_their_cpus():
         assert map_shards(lambda: len, ["a", "bb", "ccc"], ActorResources(actors=2), "crowded") == [1, 2, 3]
     finally:
         ray.kill(other)
+
+
+def test_what_an_actor_has_built_is_out_of_sight_of_garbage_collection():
+    class Built:
+        def __init__(self):
+            self.many = [[number] for number in range(10_000)]
+
+        def __call__(self, _shard):
+            import gc
+
+            return gc.get_freeze_count()
+
+    first, second = map_shards(Built, ["a", "b"], ActorResources(actors=1), "frozen")
+    assert first > 10_000
+    assert second <= first, "once, with the first shard"
