@@ -43,7 +43,7 @@ OPENSEG = {
     "grounding_weight": 1.0, "word_weight": 0.0,
 }  # fmt: skip
 SETTINGS = EvalSettings(
-    use_proposals="predicted", prompts="single", short_side=None, dense_weight=0.0, centring=0.0,
+    use_proposals="predicted", prompts="single", short_side=None, cluster_weight=0.0, centring=0.0,
     background="benchmark", max_proposals=128, batch_size=4, threads=1, workers=1, num_gpus=0, gallery=0,
     seed=0,
 )  # fmt: skip

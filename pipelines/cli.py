@@ -69,7 +69,7 @@ def predict(args: argparse.Namespace) -> None:
     from pipelines.predict import predict as run
 
     reading = {"background": args.background, "prompts": args.prompts, "centring": args.centring}
-    others = ("dense_weight", "short_side", "window", "overlap", "flip")
+    others = ("cluster_weight", "short_side", "window", "overlap", "flip")
     reading |= {name: getattr(args, name) for name in others}
     reading["scales"] = tuple(args.scales)
     run(args.model, args.input, args.vocab, args.output, **reading)
@@ -94,7 +94,7 @@ def evaluate(args: argparse.Namespace) -> None:
         raise params.ParamError("ovseg evaluate needs --model, --benchmark and --data")
     from pipelines.evaluate_command import evaluate as run
 
-    reading = ("prompts", "background", "use_proposals", "short_side", "dense_weight", "centring")
+    reading = ("prompts", "background", "use_proposals", "short_side", "cluster_weight", "centring")
     given = {name: getattr(args, name) for name in (*reading, "batch_size", "threads", "workers", "num_gpus")}
     run(args.model, args.benchmark, args.data, names=args.names, out=args.output, **given)
 
@@ -166,7 +166,7 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--background", nargs="+", default=[], help="further names; what they win is background")
     sub.add_argument("--prompts", default="single", help="as evaluate.prompts")
     sub.add_argument("--centring", type=float, default=0.0, help="as evaluate.centring")
-    sub.add_argument("--dense-weight", type=float, default=0.0, help="as evaluate.dense_weight")
+    sub.add_argument("--cluster-weight", type=float, default=0.0, help="as evaluate.cluster_weight")
     sub.add_argument(
         "--short-side",
         type=int,
@@ -206,10 +206,11 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--background", default="benchmark", help="benchmark, none, names, names=sky,wall, or threshold=0.9"
     )
-    sub.add_argument("--regions", dest="use_proposals", default="predicted", help="none, or ground_truth")
+    asked = "none, clusters, or ground_truth"
+    sub.add_argument("--regions", dest="use_proposals", default="predicted", help=asked)
     sub.add_argument("--short-side", type=int, help="images are resized to it, in pixels")
     sub.add_argument("--centring", type=float, default=0.0, help="as evaluate.centring")
-    sub.add_argument("--dense-weight", type=float, default=0.0, help="as evaluate.dense_weight")
+    sub.add_argument("--cluster-weight", type=float, default=0.0, help="as evaluate.cluster_weight")
     sub.add_argument("--batch-size", type=int, default=8)
     sub.add_argument("--threads", type=int, default=2, help="of torch, per worker")
     sub.add_argument("--workers", type=int, default=1, help="above 1, images are spread over Ray")

@@ -17,6 +17,7 @@ from pipelines.evaluation import Job, run
 
 logger = logging.getLogger(__name__)
 NUMBERED = {"1": "single", "7": "ensemble_7", "80": "ensemble_80"}  # templates
+REGIONS = ("predicted", "none", "clusters", "ground_truth")
 
 
 def evaluate(
@@ -60,7 +61,7 @@ def settings_of(
     background: str = "benchmark",
     use_proposals: str = "predicted",
     short_side: int | None = None,
-    dense_weight: float = 0.0,
+    cluster_weight: float = 0.0,
     centring: float = 0.0,
     max_proposals: int = 128,
     batch_size: int = 8,
@@ -72,13 +73,13 @@ def settings_of(
     chosen = NUMBERED.get(prompts, prompts)
     if chosen not in PROMPTS:
         raise ParamError(f"--prompts is {prompts!r}; accepted: {', '.join([*NUMBERED, *PROMPTS])}")
-    if use_proposals not in ("predicted", "none", "ground_truth"):
-        raise ParamError(f"--regions is {use_proposals!r}; accepted: predicted, none, ground_truth")
+    if use_proposals not in REGIONS:
+        raise ParamError(f"--regions is {use_proposals!r}; accepted: {', '.join(REGIONS)}")
     return EvalSettings(
         use_proposals=use_proposals,  # type: ignore[arg-type]
         prompts=chosen,
         short_side=short_side,
-        dense_weight=dense_weight,
+        cluster_weight=cluster_weight,
         centring=centring,
         background=background,
         max_proposals=max_proposals,

@@ -32,7 +32,7 @@ def predict(
     background: Sequence[str] = (),
     prompts: str = "single",
     centring: float = 0.0,
-    dense_weight: float = 0.0,
+    cluster_weight: float = 0.0,
     threads: int = 2,
     short_side: int | None = None,
     **looks: Any,
@@ -62,7 +62,7 @@ def predict(
     warn_of_unknown_words(method, [*(name for names in vocabulary for name in names), *apart])
     side = read_config(model).get("size")  # of the training images; a model from elsewhere may not say
     how = Looks(short_side=(side if short_side is None else short_side) or None, **looks)
-    predictor = Predictor(cast(Method, method), vocabulary, apart, prompts, how, centring, dense_weight)
+    predictor = Predictor(cast(Method, method), vocabulary, apart, prompts, how, centring, cluster_weight)
     masks: list[dict[str, Any]] = []
     drops: Counter[str] = Counter()
     for path, name in tqdm(list(zip(paths, output_names(paths), strict=True)), desc="predict", unit="image"):

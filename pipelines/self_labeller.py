@@ -119,7 +119,7 @@ class SelfLabeller:
                 [batch[index][1] for index in indices], self.reading.short_side, self.device
             )
             regions = cast(Regions, self.reading.use_proposals)
-            how = self.reading.centring, self.reading.dense_weight
+            how = self.reading.centring, self.reading.cluster_weight
             with torch.autocast(self.device, torch.bfloat16, enabled=self.half):
                 scores = inference.class_scores(self.method, images, self.queries, regions, *how)
             for index, score in zip(indices, scores, strict=True):

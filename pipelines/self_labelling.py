@@ -25,7 +25,7 @@ from pipelines.shard_map import ActorResources
 
 LABELLER = self_labeller.__file__  # its code decides the labels too
 # of a reading, besides queries
-DECIDE = ("use_proposals", "prompts", "short_side", "dense_weight", "centring", "batch_size")
+DECIDE = ("use_proposals", "prompts", "short_side", "cluster_weight", "centring", "batch_size")
 
 
 def label(

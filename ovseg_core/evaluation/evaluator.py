@@ -203,7 +203,7 @@ class Evaluator:
     def _scores(self, images: Tensor, name: str, regions: Regions) -> Tensor:
         reading = self.readings[name]
         return inference.class_scores(
-            self.method, images, self.queries[name], regions, reading.centring, reading.dense_weight
+            self.method, images, self.queries[name], regions, reading.centring, reading.cluster_weight
         )
 
     def _count_pixels(self, board: Scoreboard, scene: Scene, scores: Tensor, benchmark: Benchmark) -> None:

@@ -66,13 +66,14 @@ def class_scores(
     queries: Queries,
     regions: Regions,
     centring: float = 0.0,
-    dense_weight: float = 0.0,
+    cluster_weight: float = 0.0,
 ) -> Tensor:
     """(B, 3, H, W) images in [0, 1] -> (B, C, h, w) float32 scores, per class the best of its synonyms.
 
     OpenSeg includes every name of a class and takes the argmax over all of them (Sec. 3.4, App. I).
-    `dense_weight` adds what each location says by itself to what its predicted regions say: a large region is
-    named after what strikes most in it, its parts are not.
+    `cluster_weight` adds what the image's own clusters say, small and large ones, to what its predicted
+    regions say: a large region is named after what strikes most in it, its parts are not. It has no effect on
+    methods that predict no regions.
     `centring` takes that share of a word's mean score in the image off its map: a word that scores
     everywhere a little says nothing about where. A class without texts scores -inf.
 
@@ -80,11 +81,12 @@ def class_scores(
         FloatingPointError: when a score is not a number: every pixel would fall to the first class.
     """
     scores = method.score_maps(images, queries.embeddings, regions).float()
-    if dense_weight and isinstance(regions, str) and regions == "predicted":
-        alone = method.score_maps(images, queries.embeddings, "none").float()
-        if alone.shape != scores.shape:
-            alone = F.interpolate(alone, scores.shape[2:], mode="bilinear", align_corners=False)
-        scores = scores + dense_weight * alone
+    predicted = isinstance(regions, str) and regions == "predicted" and hasattr(method, "proposals")
+    if cluster_weight and predicted:
+        clusters = method.score_maps(images, queries.embeddings, "clusters").float()
+        if clusters.shape != scores.shape:
+            clusters = F.interpolate(clusters, scores.shape[2:], mode="bilinear", align_corners=False)
+        scores = scores + cluster_weight * clusters
     if not scores.sum().isfinite():  # a sum, since looking at each of C x h x w takes as long as a backbone
         raise FloatingPointError("the model's scores are not finite: its weights or its input are broken")
     if centring:

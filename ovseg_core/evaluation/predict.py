@@ -48,10 +48,10 @@ class Predictor:
         prompts: str = "single",
         looks: Looks = ONE_LOOK,
         centring: float = 0.0,
-        dense_weight: float = 0.0,
+        cluster_weight: float = 0.0,
     ) -> None:
         self.method, self.looks = method, looks
-        self.centring, self.dense_weight = centring, dense_weight
+        self.centring, self.cluster_weight = centring, cluster_weight
         self.names = ["background", *(synonyms[0] for synonyms in vocabulary)]
         with torch.inference_mode():
             self.queries = inference.embed_classes(method, [background, *vocabulary], prompts)
@@ -90,7 +90,7 @@ class Predictor:
 
     def _ask(self, images: torch.Tensor) -> torch.Tensor:
         scores = inference.class_scores(
-            self.method, images, self.queries, "predicted", self.centring, self.dense_weight
+            self.method, images, self.queries, "predicted", self.centring, self.cluster_weight
         )
         return scores[0, self.asked]
 

@@ -45,7 +45,7 @@ def protocol(benchmark: Benchmark, readings: Mapping[str, EvalSettings]) -> dict
                 "use_proposals": settings.use_proposals,
                 "prompts": settings.prompts,
                 "input": f"short side {settings.short_side} pixels" if settings.short_side else "as stored",
-                "dense_weight": settings.dense_weight,
+                "cluster_weight": settings.cluster_weight,
                 "centring": settings.centring,
                 "max_proposals": settings.max_proposals,
                 **_own_background(benchmark, settings),

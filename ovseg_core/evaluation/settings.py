@@ -13,10 +13,10 @@ class EvalSettings:
     """One reading of a model. `readings` of a run change some of it; what does not touch the numbers
     (batch size, threads, gallery, workers) is taken from the run's own reading."""
 
-    use_proposals: Literal["predicted", "none", "ground_truth"]  # OpenSeg, Table 4
+    use_proposals: Literal["predicted", "none", "clusters", "ground_truth"]  # OpenSeg, Table 4
     prompts: str  # a set of templates
     short_side: int | None  # images are resized to it, in pixels; null keeps their size
-    dense_weight: float  # of each location's own scores beside those of its predicted regions
+    cluster_weight: float  # of the scores of an image's clusters beside those of its predicted regions
     centring: float  # share of an image's mean score of each word that is taken off before the argmax
     background: (
         str  # benchmark: its own rule; none, names=sky,wall or threshold=0.9 (benchmarks/background.py)
@@ -33,7 +33,8 @@ class EvalSettings:
         short, key = self.short_side, "evaluate"
         check(self.prompts in PROMPTS, f"{key}.prompts", self.prompts, ", ".join(PROMPTS))
         check(short is None or 16 <= short <= 4096, f"{key}.short_side", short, "16 to 4096 pixels, or null")
-        check(0 <= self.dense_weight <= 100, f"{key}.dense_weight", self.dense_weight, "from 0 (off) to 100")
+        weight = self.cluster_weight
+        check(0 <= weight <= 100, f"{key}.cluster_weight", weight, "from 0 (off) to 100")
         check(0 <= self.centring <= 1, f"{key}.centring", self.centring, "from 0 (off) to 1")
         check(is_rule(self.background), f"{key}.background", self.background, ACCEPTED)
         check(

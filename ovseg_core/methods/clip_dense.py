@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ovseg_core.losses import gather
 from ovseg_core.losses.contrastive import info_nce
-from ovseg_core.methods.inference import dense_scores, region_scores
+from ovseg_core.methods.inference import local_scores, region_scores
 from ovseg_core.methods.settings import ClipDenseSettings
 from ovseg_core.methods.words import word_batch
 from ovseg_core.models.image_tower import ImageTower
@@ -54,8 +54,8 @@ class ClipDense(nn.Module):
     def score_maps(
         self, images: Tensor, text_embeddings: Tensor, regions: "str | Tensor" = "predicted"
     ) -> Tensor:
-        """(B, T, h, w) cosines per location, or over given (B, M, H, W) masks; it predicts none itself."""
+        """(B, T, h, w) cosines of locations or their clusters, or over given (B, M, H, W) masks."""
         features = self.image(self.image.maps(images))
         if isinstance(regions, str):
-            return dense_scores(self.semantics.dense(features), text_embeddings)
+            return local_scores(self.semantics.dense(features), text_embeddings, regions)
         return region_scores(self.semantics.regions(features, regions), regions, text_embeddings)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ovseg_core.masks.pooling import match_size, pool
-from ovseg_core.methods.inference import dense_scores, region_scores
+from ovseg_core.methods.inference import local_scores, region_scores
 from ovseg_core.models.group_encoder import Grouped
 from ovseg_core.models.text_towers import embed
 from ovseg_core.records import Batch
@@ -79,13 +79,14 @@ class Reading:
     ) -> Tensor:
         """(B, T, h, w): A G T^T (Eq. 1, before its argmax), with cosines between groups and texts.
 
-        `none` reads every image token as a group of its own (of use where the second encoder keeps tokens).
+        `none` reads every image token as a group of its own (of use where the second encoder keeps tokens),
+        `clusters` with those that are like it.
         Given (B, M, H, W) masks take the mean of the scores in them.
         """
         found = self.encode(images)
-        if isinstance(regions, str) and regions == "none":
+        if isinstance(regions, str) and regions != "predicted":
             projected = self.project(found.tokens).transpose(1, 2).unflatten(2, found.size)
-            return dense_scores(projected, text_embeddings)
+            return local_scores(projected, text_embeddings, regions)
         scores = region_scores(self.project(found.groups), found.masks, text_embeddings)
         if isinstance(regions, str):
             return scores

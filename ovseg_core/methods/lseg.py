@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ovseg_core.losses.pixels import label_map, pixel_cross_entropy
-from ovseg_core.methods.inference import dense_scores, region_scores
+from ovseg_core.methods.inference import local_scores, region_scores
 from ovseg_core.methods.settings import LSegSettings
 from ovseg_core.models.fpn import upsample
 from ovseg_core.models.image_tower import ImageTower
@@ -47,8 +47,8 @@ class LSeg(nn.Module):
     def score_maps(
         self, images: Tensor, text_embeddings: Tensor, regions: "str | Tensor" = "predicted"
     ) -> Tensor:
-        """(B, T, h, w) cosines per location, or over given (B, M, H, W) masks; it predicts none itself."""
+        """(B, T, h, w) cosines of locations or their clusters, or over given (B, M, H, W) masks."""
         features = self.image(self.image.maps(images))
         if isinstance(regions, str):
-            return dense_scores(self.semantics.dense(features), text_embeddings)
+            return local_scores(self.semantics.dense(features), text_embeddings, regions)
         return region_scores(self.semantics.regions(features, regions), regions, text_embeddings)

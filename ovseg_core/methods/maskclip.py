@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ovseg_core.masks.pooling import match_size, pool
-from ovseg_core.methods.inference import dense_scores, region_scores
+from ovseg_core.methods.inference import local_scores, region_scores
 from ovseg_core.methods.settings import MaskClipSettings
 from ovseg_core.models.clip_tokens import ClipTokens
 from ovseg_core.models.settings import ModelSettings
@@ -45,7 +45,7 @@ class MaskClip(nn.Module):
     def score_maps(
         self, images: Tensor, text_embeddings: Tensor, regions: "str | Tensor" = "predicted"
     ) -> Tensor:
-        """(B, T, h, w) scores per patch, or over given (B, M, H, W) masks; it predicts none itself.
+        """(B, T, h, w) scores of patches or their clusters, or over given (B, M, H, W) masks.
 
         With a refinement the scores are logarithms of probabilities times the temperature, so that a softmax
         over them gives those back; without, cosines.
@@ -53,7 +53,7 @@ class MaskClip(nn.Module):
         tokens, keys = self.image(images, self.settings.tokens == "value")
         if not isinstance(regions, str):
             return region_scores(pool(tokens, match_size(regions, tokens)), regions, text_embeddings)
-        scores = dense_scores(tokens, text_embeddings)
+        scores = local_scores(tokens, text_embeddings, regions)
         denoise, smooth = self.settings.prompt_denoising, self.settings.key_smoothing
         if denoise is None and smooth is None:
             return scores

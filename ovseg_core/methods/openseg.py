@@ -12,7 +12,7 @@ from ovseg_core.losses import gather
 from ovseg_core.losses.dice import best_match_dice
 from ovseg_core.losses.grounding import grounding, word_scores, word_to_image
 from ovseg_core.masks.clustering import grid_regions, kmeans_regions
-from ovseg_core.methods.inference import dense_scores, region_scores
+from ovseg_core.methods.inference import local_scores, region_scores
 from ovseg_core.methods.settings import OpenSegSettings
 from ovseg_core.methods.words import embed_words
 from ovseg_core.models.fpn import upsample
@@ -81,12 +81,12 @@ class OpenSeg(nn.Module):
     def score_maps(
         self, images: Tensor, text_embeddings: Tensor, regions: "str | Tensor" = "predicted"
     ) -> Tensor:
-        """(B, T, h, w) scores: predicted masks, per location (`none`), or given (B, M, H, W) masks."""
+        """(B, T, h, w) scores: predicted masks, locations (`none`), `clusters`, given (B, M, H, W) masks."""
         maps = self.image.maps(images)
         features = self.image(maps)
         source = self.semantics.source(maps, features)
-        if isinstance(regions, str) and regions == "none":
-            return dense_scores(self.semantics.dense(source), text_embeddings)
+        if isinstance(regions, str) and regions != "predicted":
+            return local_scores(self.semantics.dense(source), text_embeddings, regions)
         masks = self._regions(maps, features) if isinstance(regions, str) else regions
         return region_scores(self.semantics.regions(source, masks), masks, text_embeddings)
 

@@ -20,7 +20,7 @@ from ovseg_core.methods.vit_attention import ViTAttention
 from ovseg_core.models.settings import ModelSettings
 from ovseg_core.records import Batch
 
-Regions = Literal["predicted", "none"] | Tensor  # or (B, M, H, W) bool masks given from outside
+Regions = Literal["predicted", "none", "clusters"] | Tensor  # or (B, M, H, W) bool masks from outside
 
 METHODS: dict[str, Any] = {
     "openseg": OpenSeg,

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ovseg_core.losses.mask_matching import matched_masks
 from ovseg_core.methods.contrast import Contrast, text_rows
 from ovseg_core.methods.grouping import temperature_of
-from ovseg_core.methods.inference import dense_scores, region_scores
+from ovseg_core.methods.inference import local_scores, region_scores
 from ovseg_core.methods.prompting import prompted_names
 from ovseg_core.methods.settings import SSegSettings
 from ovseg_core.models.image_tower import ImageTower
@@ -94,12 +94,12 @@ class SSeg(nn.Module):
     def score_maps(
         self, images: Tensor, text_embeddings: Tensor, regions: "str | Tensor" = "predicted"
     ) -> Tensor:
-        """(B, T, h, w) scores: its own masks, per location (`none`), or given (B, M, H, W) masks."""
+        """(B, T, h, w) scores: its own masks, locations (`none`), `clusters`, or given masks (B, M, H, W)."""
         maps = self.image.maps(images)
         features = self.image(maps)
         source = self.semantics.source(maps, features)
-        if isinstance(regions, str) and regions == "none":
-            return dense_scores(self.semantics.dense(source), text_embeddings)
+        if isinstance(regions, str) and regions != "predicted":
+            return local_scores(self.semantics.dense(source), text_embeddings, regions)
         masks = self._masks(features) if isinstance(regions, str) else regions
         return region_scores(self.segments(source, masks), masks, text_embeddings)
 

@@ -9,6 +9,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from ovseg_core.evaluation.settings import EvalSettings
+from ovseg_core.methods.inference import local_scores
 
 COLOURS = {
     "red": (255, 0, 0),
@@ -21,7 +22,7 @@ SETTINGS = EvalSettings(
     use_proposals="predicted",
     prompts="single",
     short_side=None,
-    dense_weight=0.0,
+    cluster_weight=0.0,
     centring=0.0,
     background="benchmark",
     max_proposals=128,
@@ -60,7 +61,7 @@ class ColourMethod(nn.Module):
             share = regions.float() / regions.float().sum((2, 3), keepdim=True).clamp(min=1)
             mean = torch.einsum("bnhw,bchw->bnc", share, images)
             images = torch.einsum("bnc,bnhw->bchw", mean, regions.float())
-        return torch.einsum("tc,bchw->bthw", text_embeddings, nn.functional.normalize(images, dim=1))
+        return local_scores(images, text_embeddings, regions if isinstance(regions, str) else "none")
 
     def proposals(self, images: Tensor) -> Tensor:
         height, width = images.shape[2:]

@@ -67,20 +67,35 @@ def test_centring_takes_off_what_a_word_scores_everywhere():
     assert torch.allclose(plain[0, 0] - centred[0, 0], torch.tensor(0.125))
 
 
-def test_what_locations_say_is_added_to_what_their_predicted_regions_say():
+def test_what_clusters_say_is_added_to_what_predicted_regions_say():
     queries, scene = asked(*[[name] for name in NAMES]), SCENE.copy()
     scene[0, 0] = 2  # so that the first quadrant is of two colours
     regions, alone = (
         inference.class_scores(ColourMethod(), image_of(scene), queries, which)
-        for which in ("predicted", "none")
+        for which in ("predicted", "clusters")
     )
-    both = inference.class_scores(ColourMethod(), image_of(scene), queries, "predicted", dense_weight=2.0)
+    both = inference.class_scores(ColourMethod(), image_of(scene), queries, "predicted", cluster_weight=2.0)
     assert not torch.equal(regions, alone)
     assert torch.allclose(both, regions + 2 * alone)
     given = torch.ones(1, 1, 4, 4, dtype=torch.bool)
     whole = inference.class_scores(ColourMethod(), image_of(scene), queries, given)
-    weighted = inference.class_scores(ColourMethod(), image_of(scene), queries, given, dense_weight=2.0)
+    weighted = inference.class_scores(ColourMethod(), image_of(scene), queries, given, cluster_weight=2.0)
     assert torch.equal(weighted, whole)  # regions that are given speak alone
+
+
+def test_clusters_are_not_added_to_a_method_that_predicts_no_regions():
+    class PerLocation(ColourMethod):
+        proposals = property()  # hasattr says no
+
+        def score_maps(self, images, text_embeddings, regions="predicted"):
+            return super().score_maps(images, text_embeddings, "none")
+
+    queries, image = asked(*[[name] for name in NAMES]), torch.rand(1, 3, 12, 12)
+    plain, weighted = (
+        inference.class_scores(PerLocation(), image, queries, "predicted", cluster_weight=weight)
+        for weight in (0.0, 2.0)
+    )
+    assert torch.equal(plain, weighted)
 
 
 def test_truth_regions_have_one_mask_per_class_and_empty_ones_at_the_end():

@@ -89,7 +89,7 @@ def test_scores_for_any_names_and_given_regions(name):
     texts = model.embed_text(["fish", "grey sky", "unheard of"])
     torch.testing.assert_close(texts.norm(dim=-1), torch.ones(3))
     images = batch().images
-    for regions in ("predicted", "none"):
+    for regions in ("predicted", "none", "clusters"):
         assert model.score_maps(images, texts, regions).shape == (4, 3, 8, 8)
     given = torch.zeros(4, 3, 32, 32, dtype=torch.bool)
     given[:, 0, :16], given[:, 1, 16:] = True, True  # the third is padding

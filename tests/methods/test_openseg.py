@@ -11,6 +11,7 @@ import torch.multiprocessing as mp
 from small_methods import MODEL, batch, make
 from torch.nn.parallel import DistributedDataParallel
 
+from ovseg_core.methods import inference
 from ovseg_core.methods.inference import dense_scores, region_scores
 from ovseg_core.methods.masks import confidence
 from ovseg_core.training.checkpoint import CheckpointError, save_model, start_from
@@ -32,6 +33,17 @@ def test_dense_scores_are_cosines_per_location():
     features = torch.tensor([[[[3.0, 0.0]], [[0.0, 2.0]]]])
     y = dense_scores(features, torch.tensor([[0.0, 7.0]]))
     assert y[0, 0, 0].tolist() == pytest.approx([0.0, 1.0])
+
+
+def test_clusters_score_by_the_mean_of_their_locations_over_several_sizes(monkeypatch):
+    features = torch.tensor([[[[3.0, 0.0]], [[0.0, 2.0]]]])
+    monkeypatch.setattr(inference, "CLUSTERS", (1, 2))
+    y = inference.cluster_scores(features, torch.tensor([[0.0, 7.0]]))
+    one = 1 / math.sqrt(2)  # the mean of both unit vectors against the text; in two clusters: 0 and 1
+    assert y[0, 0, 0].tolist() == pytest.approx([one / 2, (one + 1) / 2])
+    x, texts = torch.randn(2, 5, 6, 7), torch.randn(3, 5)
+    monkeypatch.setattr(inference, "CLUSTERS", (42, 100))  # no location has a like, and clusters may be empty
+    assert torch.allclose(inference.cluster_scores(x, texts), dense_scores(x, texts), atol=1e-6)
 
 
 def test_confidence_is_the_mean_probability_where_a_mask_is_on():
