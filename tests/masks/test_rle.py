@@ -26,6 +26,7 @@ def test_no_masks_encode_and_decode_to_none():
 def test_area_and_iou_match_values_worked_out_by_hand():
     encoded = rle.encode(MASKS)
     assert rle.area(encoded).tolist() == [3, 0, 6]
+    assert rle.area(encoded * 200).tolist() == [3, 0, 6] * 200  # more masks than fit in a byte
     # first with last: 3 common pixels of 6
     assert rle.iou(encoded[:1], encoded[2:]) == pytest.approx(np.array([[0.5]]))
     assert rle.iou([], encoded).shape == (0, 3)
@@ -37,7 +38,7 @@ def test_boxes_are_xyxy_with_the_lower_right_corner_outside():
     assert rle.boxes([]).shape == (0, 4)
 
 
-@pytest.mark.parametrize("counts", ["", "23", "29999", "231231", "0P`"])
+@pytest.mark.parametrize("counts", ["", "23", "29999", "231231", "0P`", "23\ud800"])
 def test_runs_that_do_not_fill_the_mask_are_refused(counts):
     with pytest.raises(BadSample, match="broken_mask"):
         rle.decode([Rle(size=[2, 3], counts=counts)])
