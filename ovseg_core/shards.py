@@ -74,12 +74,12 @@ def read_tar(path: Path | str) -> Iterator[dict[str, Any]]:
 def _members(handle: IO[bytes], path: Path | str) -> Iterator[tuple[str, str, bytes]]:
     whole = _ends_as_a_tar(handle)
     with tarfile.open(fileobj=handle, mode="r|") as tar:
+        stream: Any = tar.fileobj  # stands behind the header of the member at hand
         for member in tar:
             if not member.isfile() or not SAFE_MEMBER.fullmatch(member.name):
                 logger.warning("%s: skipped member %r: a plain file name was expected", path, member.name)
                 continue
-            content = tar.extractfile(member)
-            data = content.read() if content else b""
+            data = stream.read(member.size)  # extractfile would wrap each in two more file objects
             if len(data) != member.size:
                 raise tarfile.ReadError("unexpected end of data")
             key, _, suffix = member.name.partition(".")
