@@ -71,9 +71,15 @@ def _class_figure(sources: Sources, scores: Scores, sweep: Sweep, benchmark: str
     cut = f" The {len(names)} classes with most pixels of {len(kinds)}." if len(names) < len(kinds) else ""
     caption = (
         f"IoU per class on {benchmark}, in percent, mean over seeds (line: lowest to highest). Things above "
-        f"the rule, stuff below, each in the order of {first}.{cut} {provenance(scores, benchmark)}"
+        f"the rule, stuff below, each in the order of {first}.{cut} {_unread(scores, benchmark)}"
+        f"{provenance(scores, benchmark)}"
     )
     return [Figure(svg, caption, f"IoU of {len(names)} classes for {len(readings)} readings on {benchmark}")]
+
+
+def _unread(scores: Scores, benchmark: str) -> str:
+    names = scores.unread.get(benchmark)
+    return f"Asked for, but in no caption of the training data: {', '.join(names)}. " if names else ""
 
 
 def read_classes(

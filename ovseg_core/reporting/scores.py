@@ -22,6 +22,7 @@ class Scores:
     inputs: dict[str, dict[str, Any]] = field(default_factory=dict)  # reading -> how it reads the model
     benchmark_data: dict[str, list[str]] = field(default_factory=dict)  # benchmark -> its fingerprints
     training_data: dict[str, list[str]] = field(default_factory=dict)  # benchmark -> of the corpora
+    unread: dict[str, list[str]] = field(default_factory=dict)  # benchmark -> names that no caption has
     absent: list[str] = field(default_factory=list)  # run/seed/benchmark without a metrics.json
 
     def values(self, reading: str, benchmark: str, metric: str) -> list[float]:
@@ -65,17 +66,20 @@ def _add(scores: Scores, sweep: Sweep, run: str, seed: int, benchmark: str, cont
     protocol = dict(content.get("protocol") or {})
     scores.inputs.update(protocol.pop("readings", {}))
     scores.protocols.setdefault(benchmark, protocol)
-    trained_on = (content.get("model") or {}).get("corpus")
-    data = ((scores.benchmark_data, content.get("fingerprint")), (scores.training_data, trained_on))
-    for prints, found in data:
-        known = prints.setdefault(benchmark, [])
-        if found and str(found) not in known:
-            known.append(str(found))
+    model = content.get("model") or {}
+    _note(scores.benchmark_data, benchmark, [content.get("fingerprint")])
+    _note(scores.training_data, benchmark, [model.get("corpus")])
+    _note(scores.unread, benchmark, model.get("unread_names") or [])
     method = str(sweep.runs[run].get("method", ""))
     for reading, metrics in content["readings"].items():
         for metric, value in sorted(metrics.items()):
             if isinstance(value, (int, float)) and not isinstance(value, bool):
                 scores.rows.append((reading, method, seed, benchmark, metric, float(value)))
+
+
+def _note(known: dict[str, list[str]], benchmark: str, found: list[Any]) -> None:
+    names = known.setdefault(benchmark, [])
+    names += [name for name in dict.fromkeys(map(str, filter(None, found))) if name not in names]
 
 
 def mean_and_spread(values: list[float]) -> tuple[float, float | None]:

@@ -190,6 +190,7 @@ def write_evaluation(folder: Path, readings: list[str], number: int, seed: int, 
     found[readings[0]] |= {"probe_thing_top1": 40.0, "probe_stuff_top1": 90.0, "probe_chance": 20.0}
     protocol = {"classes": 5, "background": None, "text": "all names queried; original size"}
     model = {"run": readings[0], "seed": seed, "corpus": "ef" * 16, "fingerprint": "0" * 32}
+    model["unread_names"] = ["zebra", "oven"]
     content = {"protocol": protocol, "fingerprint": "cd" * 16, "model": model, "readings": found}
     files.write_json(folder / "metrics.json", content)
     buffer = io.StringIO()

@@ -75,6 +75,7 @@ def test_the_page_holds_every_part(html):
     assert html.count("<svg") == 8  # 2 comparisons, classes, probe, funnel, words, nouns, curves
     assert html.index("toy-test, in percent") < html.index("toy-val, in percent")
     assert "held back: nobody chooses on it" in html
+    assert html.count("in no caption of the training data: zebra, oven. Seeds") == 1  # toy-test's classes
     assert re.findall(r"<b>(Figure \d+)\.", html) == [f"Figure {n}" for n in range(1, 14)]
 
 
