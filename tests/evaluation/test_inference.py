@@ -68,18 +68,18 @@ def test_centring_takes_off_what_a_word_scores_everywhere():
 
 
 def test_what_clusters_say_is_added_to_what_predicted_regions_say():
-    queries, scene = asked(*[[name] for name in NAMES]), SCENE.copy()
-    scene[0, 0] = 2  # so that the first quadrant is of two colours
-    regions, alone = (
-        inference.class_scores(ColourMethod(), image_of(scene), queries, which)
-        for which in ("predicted", "clusters")
+    queries, image = asked(*[[name] for name in NAMES]), torch.rand(1, 3, 16, 16)
+    regions, clusters, alone = (
+        inference.class_scores(ColourMethod(), image, queries, which)
+        for which in ("predicted", "clusters", "none")
     )
-    both = inference.class_scores(ColourMethod(), image_of(scene), queries, "predicted", cluster_weight=2.0)
-    assert not torch.equal(regions, alone)
-    assert torch.allclose(both, regions + 2 * alone)
-    given = torch.ones(1, 1, 4, 4, dtype=torch.bool)
-    whole = inference.class_scores(ColourMethod(), image_of(scene), queries, given)
-    weighted = inference.class_scores(ColourMethod(), image_of(scene), queries, given, cluster_weight=2.0)
+    both = inference.class_scores(ColourMethod(), image, queries, "predicted", cluster_weight=2.0)
+    assert not torch.allclose(clusters, alone)
+    assert not torch.allclose(clusters, regions)
+    assert torch.allclose(both, regions + 2 * clusters)
+    given = torch.ones(1, 1, 16, 16, dtype=torch.bool)
+    whole = inference.class_scores(ColourMethod(), image, queries, given)
+    weighted = inference.class_scores(ColourMethod(), image, queries, given, cluster_weight=2.0)
     assert torch.equal(weighted, whole)  # regions that are given speak alone
 
 
