@@ -2,11 +2,11 @@
 
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from ovseg_core.benchmarks.boxes import BoxBenchmark
 from ovseg_core.benchmarks.load import load
-from ovseg_core.evaluation.settings import EvalSettings
+from ovseg_core.evaluation.settings import EvalSettings, Proposals
 from ovseg_core.params import ParamError
 from ovseg_core.run_log import RunLog
 from ovseg_core.text.prompts import PROMPTS
@@ -17,7 +17,6 @@ from pipelines.evaluation import Job, run
 
 logger = logging.getLogger(__name__)
 NUMBERED = {"1": "single", "7": "ensemble_7", "80": "ensemble_80"}  # templates
-REGIONS = ("predicted", "none", "clusters", "ground_truth")
 
 
 def evaluate(
@@ -73,8 +72,8 @@ def settings_of(
     chosen = NUMBERED.get(prompts, prompts)
     if chosen not in PROMPTS:
         raise ParamError(f"--prompts is {prompts!r}; accepted: {', '.join([*NUMBERED, *PROMPTS])}")
-    if use_proposals not in REGIONS:
-        raise ParamError(f"--regions is {use_proposals!r}; accepted: {', '.join(REGIONS)}")
+    if use_proposals not in get_args(Proposals):
+        raise ParamError(f"--regions is {use_proposals!r}; accepted: {', '.join(get_args(Proposals))}")
     return EvalSettings(
         use_proposals=use_proposals,  # type: ignore[arg-type]
         prompts=chosen,

@@ -7,13 +7,15 @@ from ovseg_core.benchmarks.background import ACCEPTED, is_rule
 from ovseg_core.params import check
 from ovseg_core.text.prompts import PROMPTS
 
+Proposals = Literal["predicted", "none", "clusters", "ground_truth"]  # OpenSeg, Table 4
+
 
 @dataclass(frozen=True, kw_only=True)
 class EvalSettings:
     """One reading of a model. `readings` of a run change some of it; what does not touch the numbers
     (batch size, threads, gallery, workers) is taken from the run's own reading."""
 
-    use_proposals: Literal["predicted", "none", "clusters", "ground_truth"]  # OpenSeg, Table 4
+    use_proposals: Proposals
     prompts: str  # a set of templates
     short_side: int | None  # images are resized to it, in pixels; null keeps their size
     cluster_weight: float  # of the scores of an image's clusters beside those of its predicted regions

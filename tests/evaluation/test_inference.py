@@ -15,6 +15,10 @@ def image_of(*labels):
     return inference.to_input([paint(part, NAMES) for part in labels], None, torch.device("cpu"))
 
 
+def noise(side):
+    return torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0))
+
+
 def asked(*names, prompts="single"):
     return inference.embed_classes(ColourMethod(), names, prompts)
 
@@ -68,7 +72,7 @@ def test_centring_takes_off_what_a_word_scores_everywhere():
 
 
 def test_what_clusters_say_is_added_to_what_predicted_regions_say():
-    queries, image = asked(*[[name] for name in NAMES]), torch.rand(1, 3, 16, 16)
+    queries, image = asked(*[[name] for name in NAMES]), noise(16)
     regions, clusters, alone = (
         inference.class_scores(ColourMethod(), image, queries, which)
         for which in ("predicted", "clusters", "none")
@@ -90,7 +94,7 @@ def test_clusters_are_not_added_to_a_method_that_predicts_no_regions():
         def score_maps(self, images, text_embeddings, regions="predicted"):
             return super().score_maps(images, text_embeddings, "none")
 
-    queries, image = asked(*[[name] for name in NAMES]), torch.rand(1, 3, 12, 12)
+    queries, image = asked(*[[name] for name in NAMES]), noise(12)
     plain, weighted = (
         inference.class_scores(PerLocation(), image, queries, "predicted", cluster_weight=weight)
         for weight in (0.0, 2.0)
